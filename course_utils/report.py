@@ -1,0 +1,125 @@
+"""From a trained model to the files that a person looks at: test figures, weights and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_utils import plots
+from course_utils.attention_maps import class_token_map, collect
+from course_utils.data import ImageSet
+from course_utils.data.augment import to_float
+from course_utils.evaluation import calibration, evaluate, predict
+from course_utils.files import write_atomically, write_json
+from course_utils.vit import VisionTransformer
+from course_utils.weights import save_weights
+
+
+def write_report(
+    run_dir: str | Path,
+    model: VisionTransformer,
+    record: dict[str, Any],
+    test_set: ImageSet,
+    average: VisionTransformer | None = None,
+) -> dict[str, Any]:
+    """Look at the test set, once, and write what came out.
+
+    Args:
+        run_dir: Gets record.json, weights.safetensors, curves.png, classes.png, confusion.png, calibration.png,
+            mistakes.png and attention.png; with an average also weights_average.safetensors.
+        model: The model after its last step.
+        record: Of :meth:`course_utils.training.Trainer.fit`.
+        test_set: The test split.
+        average: The running average of the weights, reported beside the model itself.
+
+    Returns:
+        The record with a new entry "test": the data, and what ``evaluate`` found for "last_weights" and, if there is an
+        average, for "average_weights".
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    run_dir = Path(run_dir)
+    mean, std = record["normalisation"]["mean"], record["normalisation"]["std"]
+    models = {"last_weights": model} | ({"average_weights": average} if average is not None else {})
+    logits = {name: predict(each, test_set.images, mean, std) for name, each in models.items()}
+    figures = {name: evaluate(values, test_set.labels, test_set.classes) for name, values in logits.items()}
+    record = record | {"test": {"data": test_set.describe(), **figures}}
+
+    write_json(run_dir / "record.json", record)
+    save_weights(model, run_dir / "weights.safetensors", record)
+    if average is not None:
+        save_weights(average, run_dir / "weights_average.safetensors", record)
+    last, labels, classes = figures["last_weights"], test_set.labels, test_set.classes
+    pictures = {
+        "curves": plots.training_curves(record["epochs"]),
+        "classes": plots.class_accuracy_bars(last["per_class_accuracy"], classes),
+        "confusion": plots.confusion_heatmap(last["confusion"], classes),
+        "calibration": plots.reliability_diagram(calibration(logits["last_weights"], labels)),
+        "attention": attention_figure(model, *_first_of_each_class(test_set, 6), classes, mean, std),
+    }
+    if last["accuracy"] < 1:
+        pictures["mistakes"] = plots.mistake_gallery(test_set.images, logits["last_weights"], labels, classes)
+    for name, figure in pictures.items():
+        save_figure(figure, run_dir / f"{name}.png")
+    return record
+
+
+def attention_figure(
+    model: VisionTransformer,
+    images: Tensor,
+    names: list[str],
+    classes: tuple[str, ...],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    display: Tensor | None = None,
+) -> plots.NotebookFigure:
+    """Draw where the read-out looks in the last layer, mean over the heads, for some images.
+
+    Args:
+        model: A trained model.
+        images: uint8 (B, C, H, W), of the model's size.
+        names: What to call each image.
+        classes: The names of the classes.
+        mean: Of the normalisation.
+        std: Of the normalisation.
+        display: uint8 (B, C, H', W'): the same pictures, larger, to draw the maps on.
+    """
+    config = model.config
+    device = next(model.parameters()).device
+    pixels = to_float(images.to(device), mean, std)
+    weights = collect(model, pixels, layers=[config.depth - 1])[:, 0].mean(dim=1)  # (B, 1, h, N, N) -> (B, N, N)
+    maps = class_token_map(
+        weights,
+        config.grid,
+        (config.image_height, config.image_width),
+        config.num_prefix_tokens,
+        config.pooling == "class_token",
+    )  # (B, N, N) -> (B, H, W)
+    probability, predicted = predict(model, images, mean, std).softmax(dim=1).max(dim=1)  # (B, K) -> two (B,)
+    captions = [
+        f"{name}\nsays {classes[index]}, {share:.0%}"
+        for name, index, share in zip(names, predicted.tolist(), probability.tolist(), strict=True)
+    ]
+    return plots.attention_overlays(
+        images if display is None else display,
+        maps,
+        captions,
+        uniform=1 / config.num_tokens,
+        label="weight, last layer",
+    )
+
+
+def save_figure(figure: plots.NotebookFigure, path: str | Path) -> None:
+    """Write a figure as a PNG file, atomically."""
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
+
+
+def _first_of_each_class(image_set: ImageSet, count: int) -> tuple[Tensor, list[str]]:
+    """Return the first image of each of the first classes: chosen before anything is known of the predictions."""
+    found = [(image_set.labels == label).nonzero()[:1, 0] for label in range(min(count, len(image_set.classes)))]
+    chosen = torch.cat(found)  # a class without images adds nothing
+    return image_set.images[chosen], [f"true: {image_set.classes[label]}" for label in image_set.labels[chosen]]

@@ -1,0 +1,54 @@
+"""Two processes under torchrun learn what one process learns."""
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+    import json, sys, torch
+    sys.path.insert(0, {tests!r})
+    from conftest import make_images
+    from course_utils import ViTConfig, VisionTransformer, distributed
+    from course_utils.recipes import Recipe
+    from course_utils.training import Trainer
+
+    torch.set_num_threads(1)
+    with distributed.process_group():
+        torch.manual_seed(distributed.rank())  # DistributedDataParallel must bring the weights into step
+        config = ViTConfig(image_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=4)
+        recipe = Recipe(epochs=4, batch_size=12, accumulate={accumulate}, crop_padding=1, cutmix=0.5, erasing=0.3)
+        trainer = Trainer(VisionTransformer(config), make_images(), make_images(20, seed=1), recipe, device="cpu",
+                          precision="fp32", run_dir={run_dir!r}, show_progress=False)
+        trainer.fit()
+"""
+
+
+def losses(tmp_path: Path, processes: int, accumulate: int) -> list[float]:
+    run_dir = tmp_path / f"{processes}-{accumulate}"
+    script = tmp_path / f"train_{processes}_{accumulate}.py"
+    tests = str(Path(__file__).parent)
+    script.write_text(textwrap.dedent(SCRIPT).format(tests=tests, run_dir=str(run_dir), accumulate=accumulate))
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        f"--nproc-per-node={processes}",
+        str(script),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr
+    record = json.loads((run_dir / "record.json").read_text())
+    assert record["processes"] == processes
+    return [entry["train_loss"] for entry in record["epochs"]] + [record["epochs"][-1]["validation_loss"]]
+
+
+def test_two_processes_give_the_loss_curve_of_one(tmp_path):
+    alone = losses(tmp_path, 1, 1)
+    assert len(alone) == 5
+    assert losses(tmp_path, 2, 1) == pytest.approx(alone, rel=1e-4)
+    assert losses(tmp_path, 2, 3) == pytest.approx(alone, rel=1e-4)

@@ -1,0 +1,249 @@
+"""The trainer: what it learns, what it records, and that stopping and resuming changes nothing."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from course_utils import VisionTransformer, ViTConfig, checkpoints
+from course_utils.files import DamagedFileError, load_tensors
+from course_utils.recipes import Recipe
+from course_utils.training import NonFiniteLossError, parameter_groups
+
+FULL = Recipe(  # everything on, so that everything must resume
+    steps=23, batch_size=12, accumulate=2, crop_padding=1, rand_augment_n=1, cutmix=0.4, mixup=0.3, erasing=0.2,
+    ema=0.9, unmixed=0.3, learning_rate=1e-3,
+)  # fmt: skip
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def state_of(trainer):
+    state = {f"model {name}": value for name, value in trainer.model.state_dict().items()}
+    if trainer.average is not None:
+        state |= {f"average {name}": value for name, value in trainer.average.state_dict().items()}
+    return state
+
+
+def assert_bit_equal(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+def figures(record):
+    return [{key: value for key, value in entry.items() if key != "seconds"} for entry in record["epochs"]]
+
+
+def test_it_learns(make_trainer):
+    trainer = make_trainer(Recipe(epochs=30, batch_size=25, learning_rate=3e-3, crop_padding=0, label_smoothing=0.0))
+    record = trainer.fit()
+    assert record["status"] == "finished"
+    assert record["epochs"][-1]["validation_accuracy"] > 0.9
+    assert record["epochs"][-1]["train_loss"] < record["epochs"][0]["train_loss"]
+
+
+def test_the_record_holds_what_a_repeat_needs(make_trainer, tmp_path):
+    trainer = make_trainer(Recipe(epochs=2, batch_size=25), run_dir=tmp_path)
+    record = trainer.fit()
+    assert json.loads((tmp_path / "record.json").read_text())["epochs"] == record["epochs"]
+    assert ViTConfig.from_dict(record["config"]) == trainer.model.config
+    assert Recipe.from_dict(record["recipe"]) == trainer.recipe
+    assert record["data"]["images"] == 50
+    assert record["data"]["source"] == "synthetic"
+    assert {"torch", "device", "commit", "threads"} <= set(record["environment"])
+    assert [entry["step"] for entry in record["epochs"]] == [2, 4]
+    assert {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy"} <= set(record["epochs"][0])
+
+
+def test_two_runs_with_one_seed_are_bit_equal_and_another_seed_differs(make_trainer):
+    states = []
+    for seed in (3, 3, 4):
+        trainer = make_trainer(FULL, seed=seed)
+        trainer.fit()
+        states.append(state_of(trainer))
+    assert_bit_equal(states[0], states[1])
+    assert not torch.equal(states[0]["model head.weight"], states[2]["model head.weight"])
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 5, 17, 22])
+def test_a_killed_run_resumes_bit_equal(make_trainer, tmp_path, monkeypatch, stop_at):
+    whole = make_trainer(FULL)
+    expected = whole.fit()
+
+    monkeypatch.setattr("course_utils.training.CHECKPOINT_SECONDS", 0.0)  # a checkpoint after every step
+    first = make_trainer(FULL, run_dir=tmp_path)
+    step = first._train_step
+
+    def train_step():
+        if first.step == stop_at:
+            raise Killed
+        step()
+
+    first._train_step = train_step
+    with pytest.raises(Killed):
+        first.fit()
+
+    second = make_trainer(FULL, run_dir=tmp_path)
+    record = second.fit(resume=True)
+    assert_bit_equal(state_of(second), state_of(whole))
+    assert figures(record) == figures(expected)
+
+
+def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(make_trainer, tmp_path, capsys):
+    whole = make_trainer(FULL)
+    whole.fit()
+    first = make_trainer(FULL, run_dir=tmp_path)
+    step = first._train_step
+
+    def train_step():
+        step()
+        if first.step == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    first._train_step = train_step
+    record = first.fit()
+    assert (record["status"], first.step) == ("unfinished", 9)
+    said = capsys.readouterr().out
+    assert "step 9 of 23" in said
+    assert "--resume" in said
+
+    second = make_trainer(FULL, run_dir=tmp_path)
+    assert second.fit(resume=True)["status"] == "finished"
+    assert_bit_equal(state_of(second), state_of(whole))
+
+
+def test_a_second_ctrl_c_stops_at_once(make_trainer):
+    trainer = make_trainer(Recipe(steps=5, batch_size=10))
+
+    def train_step():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    trainer._train_step = train_step
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit()
+
+
+def test_resume_without_a_checkpoint_starts_anew(make_trainer, tmp_path):
+    assert make_trainer(Recipe(steps=2, batch_size=10), run_dir=tmp_path).fit(resume=True)["status"] == "finished"
+
+
+def test_resume_refuses_another_run(make_trainer, tmp_path):
+    make_trainer(FULL, run_dir=tmp_path).fit()
+    with pytest.raises(ValueError, match="belongs to another run: its seed is 0, but you asked for 5"):
+        make_trainer(FULL, run_dir=tmp_path, seed=5).fit(resume=True)
+    with pytest.raises(ValueError, match="its recipe"):
+        make_trainer(FULL.replace(learning_rate=5e-4), run_dir=tmp_path).fit(resume=True)
+
+
+def test_a_truncated_checkpoint_is_named_and_the_one_before_takes_over(make_trainer, tmp_path, monkeypatch):
+    monkeypatch.setattr("course_utils.training.CHECKPOINT_SECONDS", 0.0)
+    whole = make_trainer(FULL, run_dir=tmp_path)
+    whole.fit()
+    newest = tmp_path / checkpoints.NAME
+    newest.write_bytes(newest.read_bytes()[:-100])
+    with pytest.raises(DamagedFileError, match=rf"(?s){checkpoints.NAME}.*{checkpoints.PREVIOUS}"):
+        make_trainer(FULL, run_dir=tmp_path).fit(resume=True)
+    newest.unlink()
+    again = make_trainer(FULL, run_dir=tmp_path)
+    again.fit(resume=True)
+    assert_bit_equal(state_of(again), state_of(whole))
+
+
+def test_a_full_disk_is_one_clear_error_and_the_checkpoint_before_survives(make_trainer, tmp_path, monkeypatch):
+    monkeypatch.setattr("course_utils.training.CHECKPOINT_SECONDS", 0.0)
+    first = make_trainer(FULL, run_dir=tmp_path)
+    calls, write_bytes = [], Path.write_bytes
+
+    def full_disk(path, content):
+        calls.append(path)
+        if len(calls) == 3:
+            write_bytes(path, content[: len(content) // 2])
+            raise OSError(28, "No space left on device")
+        return write_bytes(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(OSError, match=r"(?s)Cannot write .*No space left.*nothing that was there before is lost"):
+        first.fit()
+    _, progress = checkpoints.load_checkpoint(checkpoints.find_checkpoint(tmp_path))
+    assert progress["step"] == 2
+
+
+def test_a_loss_that_is_no_number_stops_and_saves_the_batch(make_trainer, tmp_path):
+    trainer = make_trainer(Recipe(steps=9, batch_size=10), run_dir=tmp_path)
+    step = trainer._train_step
+
+    def train_step():
+        if trainer.step == 4:
+            with torch.no_grad():
+                trainer.model.head.weight.fill_(torch.inf)
+        step()
+
+    trainer._train_step = train_step
+    with pytest.raises(NonFiniteLossError, match=r"step 4 \(learning rate .*bad_batch"):
+        trainer.fit()
+    tensors, record = load_tensors(tmp_path / "bad_batch.safetensors")
+    assert record["step"] == 4
+    assert torch.equal(tensors["indices"], trainer.stream.indices(4))
+    assert tensors["images"].shape == (10, 3, 8, 8)
+
+
+def test_a_budget_in_minutes_is_measured_and_leaves_the_start_as_it_was(make_trainer):
+    by_time = make_trainer(FULL.replace(minutes=0.02))
+    record = by_time.fit()
+    assert record["total_steps"] > 1
+    by_steps = make_trainer(FULL.replace(steps=record["total_steps"]))
+    by_steps.fit()
+    assert_bit_equal(state_of(by_time), state_of(by_steps))
+
+
+def test_accumulation_changes_nothing_but_rounding(make_trainer):
+    config = ViTConfig(image_size=8, patch_size=4, embed_dim=16, depth=1, num_heads=2, num_classes=4)  # no dropout
+    losses = []
+    for accumulate in (1, 5):
+        recipe = Recipe(epochs=3, batch_size=10, accumulate=accumulate)
+        record = make_trainer(recipe, config).fit()
+        losses.append([entry["train_loss"] for entry in record["epochs"]])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_bf16_trains_too(make_trainer):
+    record = make_trainer(Recipe(epochs=2, batch_size=25), precision="bf16").fit()
+    assert record["precision"] == "bf16"
+    assert record["epochs"][-1]["train_loss"] < 2
+
+
+def test_weight_decay_reaches_the_matrices_only():
+    model = VisionTransformer(ViTConfig(embed_dim=16, num_heads=2, depth=1, position="relative", num_registers=1))
+    decayed, spared = parameter_groups(model, 0.05)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    assert all(names[id(p)].endswith(".weight") and p.ndim == 2 for p in decayed["params"])
+    assert {"embeddings.class_token", "embeddings.registers"} <= {names[id(p)] for p in spared["params"]}
+    assert any("relative_bias.table" in names[id(p)] for p in spared["params"])
+    assert len(decayed["params"]) + len(spared["params"]) == len(names)
+
+
+def test_without_validation_and_with_a_callback(make_trainer):
+    seen = []
+    make_trainer(Recipe(epochs=2, batch_size=25), validation=False).fit(on_epoch=lambda record: seen.append(record))
+    assert len(seen) == 2
+    assert "validation_loss" not in seen[0]["epochs"][0]
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(make_trainer, monkeypatch):
+    monkeypatch.setattr("course_utils.distributed.world_size", lambda: 4)
+    with pytest.raises(ValueError, match="multiple of 4"):
+        make_trainer(Recipe(steps=1, batch_size=10))
+
+
+def test_the_progress_bar_shows_loss_and_accuracy(make_trainer, capsys):
+    make_trainer(Recipe(epochs=1, batch_size=10), show_progress=True).fit()
+    shown = capsys.readouterr().err
+    assert "training" in shown
+    assert "img/s" in shown
