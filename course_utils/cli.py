@@ -233,8 +233,8 @@ def _unused(folder: Path) -> Path:
 def _accuracy_line(figures: dict[str, Any]) -> str:
     return (
         f"test accuracy {figures['accuracy']:.2%} ± {figures['accuracy_standard_error']:.2%} "
-        f"on {figures['n']:,} images (top {figures['top_k']}: {figures['top_k_accuracy']:.2%}, loss {figures['loss']:.4f}, "
-        f"calibration error {figures['calibration_error']:.2%})"
+        f"on {figures['n']:,} images (top {figures['top_k']}: {figures['top_k_accuracy']:.2%}, "
+        f"loss {figures['loss']:.4f}, calibration error {figures['calibration_error']:.2%})"
     )
 
 

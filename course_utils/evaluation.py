@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.data.augment import CIFAR10_MEAN, CIFAR10_STD, to_float
+from course_utils.data import CIFAR10_MEAN, CIFAR10_STD, to_float
 
 
 @contextmanager

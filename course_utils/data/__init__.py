@@ -10,7 +10,7 @@ from course_utils.data.augment import (
     random_erasing,
     to_float,
 )
-from course_utils.data.cifar10 import SPLITS, cache_folder, find_cifar10, load_cifar10
+from course_utils.data.cifar10 import SPLITS, cache_folder, find_cifar10, find_local, load_cifar10
 from course_utils.data.download import DownloadError
 from course_utils.data.image_set import ImageSet
 from course_utils.data.official import CIFAR10_CLASSES
@@ -31,6 +31,7 @@ __all__ = [
     "cache_folder",
     "compute_normalisation",
     "find_cifar10",
+    "find_local",
     "load_cifar10",
     "mix",
     "patterns",

@@ -89,17 +89,20 @@ def random_crop_flip(images: Tensor, padding: int = 4, mode: str = "reflect", fl
         raise ValueError(f"padding must be 0 or more and smaller than the image ({height}x{width}), not {padding}.")
     if mode not in ("reflect", "constant"):
         raise ValueError(f"mode must be 'reflect' or 'constant', not {mode!r}.")
-    down, right = torch.randint(-padding, padding + 1, (2, batch, 1))
-    mirrored = (torch.rand(batch, 1) < 0.5) & flip
+    device = images.device
+    down, right = torch.randint(-padding, padding + 1, (2, batch, 1)).to(device)
+    mirrored = (torch.rand(batch, 1).to(device) < 0.5) & flip
     # For each image: which row and which column of the old image comes where.
-    rows = torch.arange(height) + down  # (B, H)
-    columns = torch.arange(width) + right  # (B, W)
+    rows = torch.arange(height, device=device) + down  # (B, H)
+    columns = torch.arange(width, device=device) + right  # (B, W)
     columns = torch.where(mirrored, columns.flip(1), columns)
-    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]  # (B, H, W)
     pixels = _reflect(rows, height)[:, :, None] * width + _reflect(columns, width)[:, None, :]  # (B, H, W)
     pixels = pixels.view(batch, 1, -1).expand(-1, channels, -1)  # (B, H, W) -> (B, C, H*W)
-    result = images.flatten(2).gather(2, pixels.to(images.device)).view_as(images)  # (B, C, H*W) -> (B, C, H, W)
-    return result if mode == "reflect" else result * inside[:, None].to(images.device)
+    result = images.flatten(2).gather(2, pixels).view_as(images)  # (B, C, H*W) -> (B, C, H, W)
+    if mode == "constant":
+        inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+        result = result * inside[:, None]  # (B, H, W) -> (B, 1, H, W)
+    return result
 
 
 def _reflect(positions: Tensor, size: int) -> Tensor:
@@ -143,9 +146,10 @@ def random_erasing(
     wide = (pixels / form).sqrt().round().clamp(1, width)
     top = (torch.rand(batch) * (height - tall + 1)).floor()
     left = (torch.rand(batch) * (width - wide + 1)).floor()
-    rows, columns = _between(height, top, tall), _between(width, left, wide)  # (B, H), (B, W)
-    erased = chosen[:, None, None, None] & rows[:, None, :, None] & columns[:, None, None, :]  # (B, 1, H, W)
-    return images.masked_fill(erased.to(images.device), value)
+    rows = (_between(height, top, tall) & chosen[:, None]).to(images.device)  # (B, H)
+    columns = _between(width, left, wide).to(images.device)  # (B, W)
+    erased = rows[:, None, :, None] & columns[:, None, None, :]  # (B, 1, H, W)
+    return images.masked_fill(erased, value)
 
 
 def _between(size: int, start: Tensor, length: Tensor) -> Tensor:

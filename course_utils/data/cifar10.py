@@ -95,11 +95,9 @@ def find_cifar10(root: str | Path | None = None) -> Path:
         DownloadError: No address gave it.
         OSError: It cannot be written (disk full, no permission).
     """
-    named = [Path(place).expanduser() for place in (root, os.environ.get("CIFAR10_ROOT")) if place]
-    places = [*named, Path("data"), cache_folder()]
-    for place in places:
-        if found := find_official(place):
-            return found[1]
+    if folder := find_local(root):
+        return folder
+    places = _places(root)
     for place in places:
         if (place / download.ARCHIVE).is_file():
             return download.extract(place / download.ARCHIVE, place, download.ARCHIVE_MD5)
@@ -108,13 +106,23 @@ def find_cifar10(root: str | Path | None = None) -> Path:
             "CIFAR-10 is not on this machine, and CIFAR10_OFFLINE forbids a download."
             f"\n  Looked in: {', '.join(map(str, places))}"
         )
-    target = named[0] if named else cache_folder()
+    target = (places[:-2] or places[-1:])[0]  # a folder that somebody named, or the cache
     archive = download.download(
         download.MIRRORS, target / download.ARCHIVE, download.ARCHIVE_MD5, download.ARCHIVE_SIZE
     )
     folder = download.extract(archive, target, download.ARCHIVE_MD5)
     archive.unlink()
     return folder
+
+
+def find_local(root: str | Path | None = None) -> Path | None:
+    """Return the folder of the whole data set if it is on this machine, unpacked; look where find_cifar10 looks."""
+    return next((found[1] for place in _places(root) if (found := find_official(place))), None)
+
+
+def _places(root: str | Path | None) -> list[Path]:
+    named = [Path(place).expanduser() for place in (root, os.environ.get("CIFAR10_ROOT")) if place]
+    return [*named, Path("data"), cache_folder()]
 
 
 def cache_folder() -> Path:

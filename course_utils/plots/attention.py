@@ -64,8 +64,11 @@ def attention_overlays(
             f"{b} images need maps of shape ({b}, H, W) and {b} captions, not {tuple(maps.shape)} and {len(captions)}."
         )
     maps = maps.detach().cpu().float()
-    tops = (maps.amax() if shared_scale else maps.amax(dim=(1, 2))).expand(b).clamp(min=1e-12).tolist()
-    words = "; ".join(f"{caption}: largest value {top:.3g}" for caption, top in zip(captions, tops, strict=True))
+    largest = maps.amax(dim=(1, 2))  # (B, H, W) -> (B,)
+    # Never below the uniform value: its line on the colour bar must lie on the bar.
+    tops = (largest.max().expand(b) if shared_scale else largest).clamp(min=uniform or 1e-12).tolist()
+    words = "; ".join(f"{caption}: largest value {top:.3g}" for caption, top in zip(captions, largest, strict=True))
+    words = words.replace("\n", ", ")
     figure, grid = many_axes(axes, (b, 3), (9, 2.75 * b + 0.2), f"Attention maps over {b} images. {words}.")
     for row, image, values, caption, top in zip(grid, images, maps, captions, tops, strict=True):
         show_image(row[0], image, caption)
@@ -109,22 +112,22 @@ def heads_overview(
         raise ValueError(f"The maps must be (L, h, rows, columns), not {tuple(maps.shape)}.")
     depth, heads, rows, columns = maps.shape
     maps = maps.detach().cpu().float()
-    top = maps.amax().item()
+    largest = maps.amax().item()
+    top = max(largest, uniform or 1e-12)
     if not shared_scale:
-        maps = maps / maps.amax(dim=(2, 3), keepdim=True).clamp(min=1e-12)
+        maps, top, uniform = maps / maps.amax(dim=(2, 3), keepdim=True).clamp(min=1e-12), 1, None
     scale = "one scale for all" if shared_scale else "each map on its own scale"
     where = divmod(int(maps.amax(dim=(2, 3)).argmax()), heads)
     words = f"Attention maps of {depth} layers and {heads} heads, {scale}."
     if shared_scale:
-        words += f" The largest weight, {top:.3g}, is in layer {where[0]}, head {where[1]}."
-    tile = 6.4 / max(heads, 4)
-    figure, ax = one_axes(ax, (tile * heads + 1.8, tile * depth * rows / columns + 1.0), words)
+        words += f" The largest weight, {largest:.3g}, is in layer {where[0]}, head {where[1]}."
+    tile = 6.4 / max(heads, 4)  # inches
     gap = max(1, columns // 8)
-    drawn = ax.imshow(mosaic(maps.numpy(), gap), vmin=0, vmax=(top if shared_scale else 1) or 1)
+    figure, ax = one_axes(ax, (tile * heads + 1.8, tile * depth * (rows + gap) / (columns + gap) + 1.0), words)
+    drawn = ax.imshow(mosaic(maps.numpy(), gap), vmin=0, vmax=top)
     label_tiles(ax, (depth, heads), (rows, columns), gap, "head", "layer")
     ax.set_title(title or f"Attention by layer and head ({scale})")
-    label = "attention weight" if shared_scale else "weight / largest weight of the map"
-    add_colour_bar(drawn, ax, label, uniform if shared_scale else None)
+    add_colour_bar(drawn, ax, "attention weight" if shared_scale else "weight / largest weight of the map", uniform)
     return figure
 
 
@@ -161,7 +164,7 @@ def attention_distance(
     if uniform is not None:
         ax.axhline(uniform, color=GREY, linestyle="--", label=f"all patches alike: {uniform:.1f}")
     ax.set(title=title, xlabel="layer", ylabel="distance in pixels")
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.1 * max(values.max(), uniform or 0))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(True, axis="y")
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -48,7 +48,7 @@ def image_gallery(
     columns = min(columns, n) if axes is None else n
     rows = math.ceil(n / columns)
     lines = max(caption.count("\n") + 1 for caption in captions)
-    words = "; ".join(caption.replace("\n", ", ") for caption in captions)
+    words = "; ".join(caption.replace("\n", ", ") for caption in captions if caption)
     figure, grid = many_axes(
         axes,
         (rows, columns),
@@ -148,6 +148,7 @@ def patch_grid(image: Tensor, patch_size: int, *, axes: Sequence[Axes] | None = 
         (9, 0.6 + 4.4 * height / width),
         f"Left: an image of {height}x{width} pixels with the lines of its patches. Right: its {n} patches of {p}x{p} "
         f"pixels, in {rows} rows and {columns} columns, numbered row by row.",
+        gridspec_kw={"wspace": 0.06},
     )
     whole, apart = grid[0]
     show_image(whole, image, f"image: {height}×{width} pixels")
@@ -158,7 +159,7 @@ def patch_grid(image: Tensor, patch_size: int, *, axes: Sequence[Axes] | None = 
             draw(edge - 0.5, color="black", linewidth=0.6, clip_on=False)
 
     tiles = np.stack([display_array(patch.reshape(c, p, p)) for patch in patches])  # (N, P, P) and 3 for colours
-    gap = max(1, p // 4)
+    gap = max(1, p // 8)
     canvas = mosaic(tiles.reshape(rows, columns, *tiles.shape[1:]), gap, fill=1.0)
     apart.imshow(canvas, cmap="gray", vmin=0, vmax=1)
     apart.set_title(f"{n} patches of {p}×{p} pixels")
@@ -170,7 +171,7 @@ def patch_grid(image: Tensor, patch_size: int, *, axes: Sequence[Axes] | None = 
                 column * (p + gap) - 0.4,
                 row * (p + gap) - 0.4,
                 str(index),
-                fontsize=7.5,
+                fontsize=8,
                 va="top",
                 color="white",
                 bbox={"boxstyle": "square,pad=0.1", "facecolor": "black", "edgecolor": "none", "alpha": 0.75},

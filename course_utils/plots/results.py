@@ -67,15 +67,16 @@ def training_curves(
         axes, (1, len(panels)), (3.6 * len(panels), 3.3), f"Training curves over the {x}. Last values: {last}."
     )
     for ax, (title, label, _, keys) in zip(grid.flat, panels, strict=True):
-        drawn = [key for key in keys if key in curves]
-        for key in drawn:
+        for key in keys:
+            if key not in curves:
+                continue
             horizontal, vertical = zip(*curves[key], strict=True)
             # Markers every few points: they tell the lines apart, more of them would hide the line.
             ax.plot(horizontal, vertical, label=keys[key], markevery=max(1, len(vertical) // 10))
         ax.set(title=title, xlabel=x, ylabel=label)
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         ax.grid(True)
-        if len(drawn) > 1:
+        if len(keys) > 1:
             ax.legend()
     return figure
 
@@ -102,7 +103,12 @@ def class_accuracy_bars(
 
     Returns:
         The figure.
+
+    Raises:
+        ValueError: There is not one accuracy for each name, or no class has images.
     """
+    if len(accuracy) != len(classes):
+        raise ValueError(f"There are {len(accuracy)} accuracies, but {len(classes)} class names.")
     values = [math.nan if value is None else 100 * float(value) for value in accuracy]
     known = [(value, name) for value, name in zip(values, classes, strict=True) if not math.isnan(value)]
     if not known:
@@ -119,15 +125,15 @@ def class_accuracy_bars(
         errors = [math.sqrt(v * (100 - v) / n) if n else 0 for v, n in zip(values, map(int, counts), strict=True)]
     places = range(len(values))
     ax.barh(places, values, color=SKY, xerr=errors, error_kw={"ecolor": BLACK, "elinewidth": 1.2, "capsize": 2.5})
-    ax.axvline(mean, color=VERMILLION, linestyle="--", label=f"mean over the classes: {mean:.1f}%")
+    ax.axvline(mean, color=VERMILLION, linestyle="--")
     for place, value in zip(places, values, strict=True):
         text = "no images" if math.isnan(value) else f"{value:.1f}"
         ax.text(1.5, place, text, va="center", ha="left", color=BLACK)
     ax.set_yticks(places, classes)
     ax.invert_yaxis()  # the first class on top
     ax.set_xlim(0, 100)
-    ax.set(title="Accuracy by class", xlabel="accuracy in %" + (" (± one standard error)" if errors else ""))
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), borderaxespad=0)
+    ax.set_title(f"Accuracy by class (dashed: mean over the classes, {mean:.1f}%)")
+    ax.set_xlabel("accuracy in %" + (" (± one standard error)" if errors else ""))
     return figure
 
 

@@ -62,7 +62,7 @@ STYLE: Any = {  # not a dict[str, Any]: matplotlib types its keys one by one
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
     "legend.frameon": False,
-    "image.cmap": "cividis",
+    "image.cmap": "viridis",
     "image.interpolation": "nearest",  # a 32x32 image is shown as the pixels it has
 }
 
@@ -99,7 +99,7 @@ class NotebookFigure(Figure):
 
 def new_figure(size: tuple[float, float], description: str) -> NotebookFigure:
     """Make an empty figure: width and height in inches, and what it shows, in words."""
-    figure = NotebookFigure(figsize=size, layout="constrained")
+    figure = NotebookFigure(figsize=size, layout="compressed")  # "constrained", and colour bars as high as the picture
     figure.set_label(description)
     return figure
 
@@ -153,6 +153,7 @@ def add_colour_bar(drawn: ScalarMappable, ax: Axes, label: str, uniform: float |
     if uniform is not None:
         for colour, width in ((BLACK, 3.5), ("white", 1.5)):
             bar.ax.axhline(uniform, color=colour, linewidth=width)
+        bar.ax.set_title(f"line: uniform\n{uniform:.3g}", fontsize=9, loc="left")
     return bar
 
 

@@ -41,7 +41,7 @@ def position_similarity_grid(
     tiles = similarity.detach().cpu().float().reshape(rows, columns, rows, columns)
     figure, ax = one_axes(
         ax,
-        (7, 0.9 + 5.2 * rows / columns),
+        (7, 0.9 + 5.2 * rows * (rows + 1) / (columns * (columns + 1))),  # each small map has a gap of one cell
         f"Cosine similarity of the position codes of {rows}x{columns} patches: one small map for each patch.",
     )
     drawn = ax.imshow(mosaic(tiles.numpy()), vmin=-1, vmax=1)
@@ -89,7 +89,7 @@ def patch_filters(
     tiles = np.stack([display_array(image) for image in filters / 2 + 0.5])  # (n, P, P) and 3 for colours
     tiles = np.concatenate([tiles, np.ones((rows * columns - n, *tiles.shape[1:]))])  # white where a row is not full
     name = title or f"Patch embedding: {n} {'principal ' if principal else ''}filters"
-    figure, ax = one_axes(ax, (0.9 * columns + 0.4, 0.9 * rows + 0.6), f"{name}, each a small picture; mid grey is 0.")
+    figure, ax = one_axes(ax, (0.9 * columns + 0.4, 0.9 * rows + 0.4), f"{name}, each a small picture; mid grey is 0.")
     p = filters.shape[-1]
     ax.imshow(mosaic(tiles.reshape(rows, columns, *tiles.shape[1:]), max(1, p // 8), 1.0), cmap="gray", vmin=0, vmax=1)
     ax.set_title(name)

@@ -15,7 +15,7 @@ CONFIG = ViTConfig((8, 12), 4, num_classes=5, embed_dim=12, depth=3, num_heads=3
 
 @pytest.fixture
 def model(randomise):
-    return randomise(VisionTransformer(CONFIG), std=0.5)
+    return randomise(VisionTransformer(CONFIG))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from course_utils import evaluation
-from course_utils.data.augment import to_float
+from course_utils.data import to_float
 
 # Six images, three classes. Predicted: 0 0 1 2 2 1.
 LOGITS = torch.tensor(

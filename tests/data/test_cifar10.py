@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.data import CIFAR10_CLASSES, ImageSet, cifar10, download, find_cifar10, load_cifar10, official
+from course_utils.data import (
+    CIFAR10_CLASSES,
+    ImageSet,
+    cifar10,
+    download,
+    find_cifar10,
+    find_local,
+    load_cifar10,
+    official,
+)
 from course_utils.data.splits import split_positions
 from course_utils.files import DamagedFileError
 
@@ -130,6 +139,14 @@ def test_places_are_searched_in_order(tiny, tmp_path, monkeypatch):
     named = tiny.write(tmp_path / "named")
     assert find_cifar10(tmp_path / "named") == named
     assert find_cifar10(named) == named  # the folder of the files itself
+
+
+def test_find_local_neither_downloads_nor_raises(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("CIFAR10_OFFLINE", "0")
+    monkeypatch.setattr(download, "download", lambda *_: pytest.fail("it downloads"))
+    assert find_local(tmp_path / "named") is None
+    named = tiny.write(tmp_path / "named")
+    assert find_local(tmp_path / "named") == named
 
 
 def test_cache_folder_without_xdg_is_in_the_home_folder(monkeypatch):

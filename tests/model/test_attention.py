@@ -154,9 +154,10 @@ def test_permuting_the_tokens_permutes_the_output():
 # dropout
 
 
+@pytest.mark.parametrize("kind", ["dropout", "attention_dropout"])
 @pytest.mark.parametrize("way", WAYS)
-def test_dropout_acts_in_training_only(way):
-    plain, dropping, x = make(way), make(way, dropout=0.5, attention_dropout=0.5), tokens()
+def test_dropout_acts_in_training_only(way, kind):
+    plain, dropping, x = make(way), make(way, **{kind: 0.5}), tokens()
     assert not torch.allclose(dropping(x)[0], plain(x)[0])
     assert torch.equal(dropping.eval()(x)[0], plain(x)[0])
 

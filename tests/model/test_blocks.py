@@ -162,6 +162,12 @@ def test_the_encoder_returns_the_weights_that_are_asked_for(randomise):
     torch.testing.assert_close(output, encoder(x)[0], atol=1e-5, rtol=0)
 
 
+def test_each_dropout_rate_goes_where_the_config_says():
+    block = TransformerBlock(SMALL.replace(dropout=0.1, attention_dropout=0.2))
+    assert block.attention.attention_dropout.p == 0.2
+    assert block.attention.dropout.p == block.mlp.dropout.p == 0.1
+
+
 def test_blocks_share_rotary_but_not_relative_positions():
     rotary = TransformerEncoder(SMALL.replace(position="rotary"))
     assert len({id(block.attention.rotary) for block in rotary.blocks}) == 1

@@ -53,6 +53,8 @@ def torchvision_model(config):
         config.embed_dim,
         config.mlp_hidden_dim,
         num_classes=config.num_classes,
+        dropout=config.dropout,
+        attention_dropout=config.attention_dropout,
         norm_layer=partial(torch.nn.LayerNorm, eps=config.norm_eps),
     ).eval()
 
@@ -140,9 +142,10 @@ def test_presets_have_the_published_shapes(preset):
 
 
 def test_a_torchvision_model_in_one_line(randomise):
-    theirs = randomise(torchvision_model(SQUARE[2]))
+    config = SQUARE[2].replace(dropout=0.1, attention_dropout=0.2)
+    theirs = randomise(torchvision_model(config))
     ours = from_torchvision_model(theirs)
-    assert ours.config == SQUARE[2]
+    assert ours.config == config
     assert not ours.training
     assert_same_logits(ours, theirs, ours.config)
 

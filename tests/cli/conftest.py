@@ -1,0 +1,16 @@
+"""One small finished run, made through the command line, for all tests of it."""
+
+import pytest
+
+from course_utils.cli import main
+
+TINY = ["--model-set", "embed_dim=16", "--model-set", "depth=1", "--model-set", "num_heads=2", "--model-set", "patch_size=8"]
+
+
+@pytest.fixture(scope="session")
+def run_dir(tmp_path_factory):
+    """Folder of a run of three steps on the sample, with an average of the weights."""
+    runs = tmp_path_factory.mktemp("runs")
+    arguments = ["--sample", "always", "--steps", "3", "--set", "ema=0.5", "--runs", str(runs), "--name", "tiny"]
+    assert main(["train", *TINY, *arguments]) == 0
+    return runs / "tiny"
