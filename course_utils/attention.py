@@ -115,14 +115,14 @@ class MultiHeadSelfAttention(nn.Module):
     def chosen_implementation(self, q: Tensor) -> str:
         """Say which way runs for these queries.
 
-        "auto" takes PyTorch's fused kernel on CUDA and MPS, where it saves memory and time. On a CPU it takes the
-        written-out way where gradients are needed: the fused kernel's backward pass is slower there, in bfloat16 by
-        far (``python -m course_utils bench`` measures it).
+        "auto" takes PyTorch's fused kernel, with one exception: on a CPU in bfloat16, where gradients are needed, its
+        backward pass is far slower than the written-out way (``python -m course_utils bench`` measures both).
         """
         if self.implementation != "auto":
             return self.implementation
-        on_cpu_with_gradient = q.device.type == "cpu" and q.requires_grad and torch.is_grad_enabled()
-        return "written_out" if on_cpu_with_gradient else "sdpa"
+        with_gradient = q.requires_grad and torch.is_grad_enabled()
+        slow_kernel = q.device.type == "cpu" and q.dtype == torch.bfloat16 and with_gradient
+        return "written_out" if slow_kernel else "sdpa"
 
 
 class LoopedMultiHeadSelfAttention(MultiHeadSelfAttention):
