@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -224,13 +225,13 @@ class Trainer:
         """Time a step and an evaluation, and leave the model as it was."""
         before = copy.deepcopy(self.model.state_dict())
         self.total_steps = steps + 2
-        for step in range(steps + 2):
-            if step == 2:  # the first two warm up, and compile
-                synchronize(self.device)
-                start = time.perf_counter()
+        times = []
+        for _ in range(steps + 2):
+            start = time.perf_counter()
             self._train_step()
-        synchronize(self.device)
-        step_seconds = (time.perf_counter() - start) / steps
+            synchronize(self.device)
+            times.append(time.perf_counter() - start)
+        step_seconds = statistics.median(times[2:])  # the first two warm up, and compile
         self.model.load_state_dict(before)
         self.optimizer.state.clear()
         if self.average is not None:

@@ -175,19 +175,20 @@ def test_attention_dropout_keeps_the_expected_value(way):
 
 
 @pytest.mark.parametrize(
-    ("implementation", "needs_gradient", "enabled", "chosen"),
+    ("implementation", "dtype", "needs_gradient", "enabled", "chosen"),
     [
-        ("auto", True, True, "written_out"),
-        ("auto", True, False, "sdpa"),
-        ("auto", False, True, "sdpa"),
-        ("written_out", False, True, "written_out"),
-        ("sdpa", True, True, "sdpa"),
+        ("auto", torch.bfloat16, True, True, "written_out"),
+        ("auto", torch.bfloat16, True, False, "sdpa"),
+        ("auto", torch.bfloat16, False, True, "sdpa"),
+        ("auto", torch.float32, True, True, "sdpa"),
+        ("written_out", torch.float32, False, True, "written_out"),
+        ("sdpa", torch.bfloat16, True, True, "sdpa"),
     ],
 )
-def test_the_chosen_way_on_a_cpu(implementation, needs_gradient, enabled, chosen):
+def test_the_chosen_way_on_a_cpu(implementation, dtype, needs_gradient, enabled, chosen):
     layer = make("written_out")
     layer.implementation = implementation
-    q = torch.zeros(1, requires_grad=needs_gradient)
+    q = torch.zeros(1, dtype=dtype, requires_grad=needs_gradient)
     with torch.set_grad_enabled(enabled):
         assert layer.chosen_implementation(q) == chosen
 
@@ -195,7 +196,7 @@ def test_the_chosen_way_on_a_cpu(implementation, needs_gradient, enabled, chosen
 def test_off_the_cpu_auto_takes_the_fused_kernel():
     layer = make("written_out")
     layer.implementation = "auto"
-    assert layer.chosen_implementation(torch.zeros(1, device="meta", requires_grad=True)) == "sdpa"
+    assert layer.chosen_implementation(torch.zeros(1, device="meta", dtype=torch.bfloat16, requires_grad=True)) == "sdpa"
 
 
 @pytest.mark.parametrize("implementation", ["written_out", "sdpa"])
