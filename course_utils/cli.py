@@ -125,8 +125,7 @@ def train(options: argparse.Namespace) -> int:
         if record["status"] != "finished":
             return INTERRUPTED
         if trainer.is_main:
-            average = trainer.average.module if trainer.average is not None else None
-            record = write_report(run_dir, trainer.model, record, test_set, average)
+            record = write_report(run_dir, trainer.model, record, test_set, trainer.averaged_model)
             for name in ("last_weights", "average_weights"):
                 if name in record["test"]:
                     print(f"{name.replace('_', ' ')}: {_accuracy_line(record['test'][name])}")

@@ -123,9 +123,7 @@ RECIPES: dict[str, Recipe] = {
     # A few passes: the images do not repeat often enough to need more than crop and flip.
     "cpu-minutes": Recipe(minutes=5, batch_size=128, learning_rate=2e-3, warmup=0.1, label_smoothing=0.0),
     # Tens of passes: mild augmentation.
-    "evening": Recipe(
-        epochs=40, learning_rate=1.5e-3, rand_augment_n=1, rand_augment_m=6, cutmix=0.5, unmixed=0.25
-    ),
+    "evening": Recipe(epochs=40, learning_rate=1.5e-3, rand_augment_n=1, rand_augment_m=6, cutmix=0.5, unmixed=0.25),
     # Hundreds of passes, for a GPU: strong augmentation, and an average of the weights.
     "gpu-long": Recipe(
         epochs=300,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils import plots
@@ -76,7 +77,7 @@ def attention_figure(
     mean: tuple[float, ...],
     std: tuple[float, ...],
     display: Tensor | None = None,
-) -> plots.NotebookFigure:
+) -> Figure:
     """Draw where the read-out looks in the last layer, mean over the heads, for some images.
 
     Args:
@@ -113,7 +114,7 @@ def attention_figure(
     )
 
 
-def save_figure(figure: plots.NotebookFigure, path: str | Path) -> None:
+def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure as a PNG file, atomically."""
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120))
 

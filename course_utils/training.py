@@ -320,6 +320,11 @@ class Trainer:
             "epochs": self.epochs,
         }
 
+    @property
+    def averaged_model(self) -> VisionTransformer | None:
+        """The running average of the weights as a model, if the recipe keeps one."""
+        return self.average.module if self.average is not None else None  # type: ignore[return-value]
+
     def _identity(self) -> dict[str, Any]:
         """What must be the same for a checkpoint to belong to this run."""
         return {

@@ -31,6 +31,7 @@ SERIES = (
 STYLE: Any = {  # not a dict[str, Any]: matplotlib types its keys one by one
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 11,
+    "axes.unicode_minus": True,
     "axes.titlesize": 12,
     "axes.titleweight": "normal",
     "axes.labelsize": 11,
@@ -85,10 +86,14 @@ class NotebookFigure(Figure):
         with mpl.rc_context(STYLE):
             super().draw(renderer)
 
+    def savefig(self, *arguments: Any, **settings: Any) -> None:
+        """Save in the course's style: resolution and background come from matplotlib's settings too."""
+        with mpl.rc_context(STYLE):
+            super().savefig(*arguments, **settings)
+
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        with mpl.rc_context(STYLE):
-            self.savefig(buffer, format="png")
+        self.savefig(buffer, format="png")
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:

@@ -81,9 +81,16 @@ EVERY = {
 }
 
 
-@pytest.fixture(params=EVERY)
+@pytest.fixture(scope="module", params=EVERY)
 def every(request):
-    return EVERY[request.param]
+    """A figure function, how many axes it takes, and its figure, drawn once."""
+    function, count = EVERY[request.param]
+    torch.manual_seed(0)
+    before = dict(mpl.rcParams)
+    figure = function()
+    picture = render(figure)
+    assert dict(mpl.rcParams) == before, "matplotlib's settings were changed for good"
+    return function, count, figure, picture
 
 
 # ---------------------------------------------------------------------- all figures alike
@@ -94,12 +101,8 @@ def test_the_list_above_is_complete():
     assert functions == set(EVERY) | {"mistake_gallery"}
 
 
-def test_a_figure_is_described_titled_and_leaves_the_settings_alone(every):
-    function, _ = every
-    before = dict(mpl.rcParams)
-    figure = function()
-    picture = render(figure)
-    assert dict(mpl.rcParams) == before
+def test_a_figure_is_described_titled_and_white(every):
+    _, _, figure, picture = every
     assert isinstance(figure, plots.NotebookFigure)
     assert len(figure.get_label()) > 20
     assert "\n" not in figure.get_label()
@@ -109,17 +112,17 @@ def test_a_figure_is_described_titled_and_leaves_the_settings_alone(every):
 
 
 def test_no_text_is_cut_off_or_runs_into_other_text(every):
-    function, _ = every
-    figure = function()
-    render(figure)  # the layout is made while drawing
+    figure = every[2]
     renderer = figure._get_renderer()
     boxes = []
     for ax in figure.axes:
         texts = [ax.title, ax.xaxis.label, ax.yaxis.label]
         for axis in (ax.xaxis, ax.yaxis):
             low, high = sorted(axis.get_view_interval())
-            texts += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
-            texts += [tick.label2 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+            ticks = [
+                tick for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high
+            ]  # the others are not drawn
+            texts += [label for tick in ticks for label in (tick.label1, tick.label2)]
         boxes += [
             (text.get_text(), text.get_window_extent(renderer))
             for text in texts
@@ -138,7 +141,7 @@ def test_no_text_is_cut_off_or_runs_into_other_text(every):
 
 
 def test_axes_that_are_given_are_drawn_into(every, axes):
-    function, count = every
+    function, count, *_ = every
     host = axes[0].figure
     given = axes[:count]
     figure = function(ax=given[0]) if count == 1 else function(axes=given)
@@ -149,7 +152,7 @@ def test_axes_that_are_given_are_drawn_into(every, axes):
 
 
 def test_a_wrong_number_of_axes_is_refused(every, axes):
-    function, count = every
+    function, count, *_ = every
     if count > 1:
         with pytest.raises(ValueError, match=f"needs {count} axes, but {count - 1} were given"):
             function(axes=axes[: count - 1])
@@ -161,11 +164,35 @@ def test_axes_inside_a_subfigure_belong_to_the_whole_figure():
     assert plots.attention_distance(torch.rand(2, 2), ax=ax) is host
 
 
-def test_a_dark_theme_does_not_shine_through():
-    dark = {"figure.facecolor": "black", "axes.facecolor": "black", "text.color": "white", "xtick.color": "white"}
-    plain = render(plots.attention_distance(torch.eye(3)))
-    with mpl.rc_context(dark):
-        assert render(plots.attention_distance(torch.eye(3))).tobytes() == plain.tobytes()
+THEME = {
+    "figure.facecolor": "black",
+    "savefig.facecolor": "black",
+    "axes.facecolor": "black",
+    "text.color": "white",
+    "xtick.color": "white",
+    "ytick.color": "red",
+    "ytick.labelsize": 20,
+    "axes.unicode_minus": False,
+    "savefig.dpi": 50,
+}
+
+
+def test_a_dark_theme_does_not_shine_through(every):
+    function, _, _, plain = every
+    torch.manual_seed(0)
+    with mpl.rc_context(THEME):
+        assert render(function()).tobytes() == plain.tobytes()
+
+
+def test_a_dark_theme_does_not_shine_through_pyplots_display():
+    def display(figure):  # what IPython does once pyplot was imported
+        buffer = io.BytesIO()
+        figure.canvas.print_figure(buffer, format="png", facecolor=figure.get_facecolor(), dpi=figure.dpi)
+        return buffer.getvalue()
+
+    plain = display(plots.position_similarity_grid(torch.eye(4), (2, 2)))
+    with mpl.rc_context(THEME):
+        assert display(plots.position_similarity_grid(torch.eye(4), (2, 2))) == plain
 
 
 # ---------------------------------------------------------------------- display

@@ -4,7 +4,16 @@ import pytest
 
 from course_utils.cli import main
 
-TINY = ["--model-set", "embed_dim=16", "--model-set", "depth=1", "--model-set", "num_heads=2", "--model-set", "patch_size=8"]
+TINY = [
+    "--model-set",
+    "embed_dim=16",
+    "--model-set",
+    "depth=1",
+    "--model-set",
+    "num_heads=2",
+    "--model-set",
+    "patch_size=8",
+]
 
 
 @pytest.fixture(scope="session")

@@ -196,7 +196,9 @@ def test_the_chosen_way_on_a_cpu(implementation, dtype, needs_gradient, enabled,
 def test_off_the_cpu_auto_takes_the_fused_kernel():
     layer = make("written_out")
     layer.implementation = "auto"
-    assert layer.chosen_implementation(torch.zeros(1, device="meta", dtype=torch.bfloat16, requires_grad=True)) == "sdpa"
+    assert (
+        layer.chosen_implementation(torch.zeros(1, device="meta", dtype=torch.bfloat16, requires_grad=True)) == "sdpa"
+    )
 
 
 @pytest.mark.parametrize("implementation", ["written_out", "sdpa"])
