@@ -117,7 +117,7 @@ def test_chosen_layers_may_be_counted_from_the_end(randomise):
     maps = model.forward_with_attention(images)[1]
     last = model.forward_with_attention(images, layers=[-1])[1]
     assert list(last) == [1]
-    assert torch.equal(last[1], maps[1])
+    torch.testing.assert_close(last[1], maps[1])  # layer 0 ran another way, so to rounding
     assert model.forward_with_attention(images, layers=[])[1] == {}
 
 
