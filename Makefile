@@ -27,7 +27,7 @@ unit: $(VENV)/test ## Only the unit tests
 	CIFAR10_OFFLINE=1 $(BIN)/python -m pytest tests --cov --cov-report=term --cov-fail-under=95
 
 lessons: $(VENV)/test ## Only the lessons, each run whole by nbval
-	CIFAR10_OFFLINE=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=300
+	CIFAR10_OFFLINE=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
 notebooks: $(VENV)/test ## Run every lesson and write its outputs into it (before a commit)
 	CIFAR10_OFFLINE=1 $(BIN)/python tools/run_notebooks.py

@@ -195,7 +195,9 @@ def test_operations_are_those_of_torchvision():
             for sign in (1, -1) if signed else (1,):
                 magnitude = 0.0 if values is None else sign * float(values[m])
                 expected = [
-                    reference._apply_image_or_video_transform(image, name, magnitude, "nearest", reference._fill)
+                    reference._apply_image_or_video_transform(
+                        image, name, magnitude, v2.InterpolationMode.NEAREST, reference._fill
+                    )
                     for image in images
                 ]
                 difference = (operation(images, sign).int() - torch.stack(expected).int()).abs().max()

@@ -41,7 +41,7 @@ def figures(record):
 
 
 def test_it_learns(make_trainer):
-    trainer = make_trainer(Recipe(epochs=30, batch_size=25, learning_rate=3e-3, crop_padding=0, label_smoothing=0.0))
+    trainer = make_trainer(Recipe(epochs=80, batch_size=25, learning_rate=3e-3, crop_padding=0, label_smoothing=0.0))
     record = trainer.fit()
     assert record["status"] == "finished"
     assert record["epochs"][-1]["validation_accuracy"] > 0.9
