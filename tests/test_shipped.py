@@ -1,0 +1,44 @@
+"""The weights that ship are what their record says they are."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from course_utils.data import find_local, load_cifar10
+from course_utils.evaluation import accuracy, predict
+from course_utils.weights import PRETRAINED_FOLDER, load_pretrained, pretrained_names, read_record
+
+ROOT = Path(__file__).parent.parent
+
+
+def accuracy_on(name, **where):
+    record, test_set = read_record(PRETRAINED_FOLDER / f"{name}.safetensors"), load_cifar10("test", **where)
+    normalisation = record["normalisation"]
+    logits = predict(load_pretrained(name), test_set.images, normalisation["mean"], normalisation["std"])
+    return accuracy(logits, test_set.labels), record["test"]["last_weights"]["accuracy"]
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_on_the_sample_the_accuracy_is_near_the_recorded_one(name):
+    found, recorded = accuracy_on(name, sample="always")
+    assert found == pytest.approx(recorded, abs=0.05)  # 1,000 images: three standard errors
+
+
+@pytest.mark.skipif("CIFAR10_ROOT" not in os.environ or not find_local(), reason="needs the whole CIFAR-10")
+@pytest.mark.parametrize("name", pretrained_names())
+def test_on_the_whole_test_set_the_accuracy_is_the_recorded_one_to_the_digit(name):
+    found, recorded = accuracy_on(name, sample="never")
+    assert found == recorded
+
+
+def test_the_readme_quotes_the_record():
+    recorded = read_record(PRETRAINED_FOLDER / "cifar_micro.safetensors")
+    assert recorded["data"]["source"] == "official"
+    assert recorded["recipe"]["minutes"] == 30
+    assert f"({recorded['test']['last_weights']['accuracy']:.0%} on CIFAR-10)" in (ROOT / "README.md").read_text()
+
+
+def test_what_ships_is_small():
+    large = [path for path in (ROOT / "course_utils" / "assets").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in large) < 25_000_000
