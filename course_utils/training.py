@@ -108,6 +108,7 @@ class Trainer:
 
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
+        self._environment = records.environment(self.device)  # now: files may change while the run goes on
         self.model = model.to(self.device)
         fused = self.device.type in ("cpu", "cuda")  # one kernel for all parameters instead of a loop
         groups = parameter_groups(model, recipe.weight_decay)
@@ -315,7 +316,7 @@ class Trainer:
             "total_steps": self.total_steps,
             "precision": self.precision,
             "processes": distributed.world_size(),
-            "environment": records.environment(self.device),
+            "environment": self._environment,
             "seconds": self._seconds(start),
             "epochs": self.epochs,
         }

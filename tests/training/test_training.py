@@ -61,6 +61,13 @@ def test_the_record_holds_what_a_repeat_needs(make_trainer, tmp_path):
     assert {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy"} <= set(record["epochs"][0])
 
 
+def test_the_record_names_the_commit_that_the_run_started_from(make_trainer, monkeypatch):
+    monkeypatch.setattr("course_utils.records.commit", lambda: "before")
+    trainer = make_trainer(Recipe(steps=1, batch_size=10))
+    monkeypatch.setattr("course_utils.records.commit", lambda: "a commit made while it ran")
+    assert trainer.fit()["environment"]["commit"] == "before"
+
+
 def test_two_runs_with_one_seed_are_bit_equal_and_another_seed_differs(make_trainer):
     states = []
     for seed in (3, 3, 4):
