@@ -93,6 +93,7 @@ def train(options: argparse.Namespace) -> int:
     from course_utils.data import load_cifar10
     from course_utils.recipes import Recipe
     from course_utils.report import write_report
+    from course_utils.snapshots import Snapshots
     from course_utils.training import Trainer
     from course_utils.vit import VisionTransformer
 
@@ -121,7 +122,10 @@ def train(options: argparse.Namespace) -> int:
         if trainer.is_main:
             print(train_set.description)
             print(f"{options.model} on {trainer.device}, {trainer.precision}; writing to {run_dir}")
-        record = trainer.fit(resume=options.resume)
+        watcher = None
+        if options.snapshots and trainer.is_main:
+            watcher = Snapshots(trainer.model, validation_set, run_dir / "snapshots.safetensors")
+        record = trainer.fit(resume=options.resume, on_epoch=watcher)
         if record["status"] != "finished":
             return INTERRUPTED
         if trainer.is_main:
@@ -311,6 +315,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--name", help="folder of the run, inside --runs")
     command.add_argument("--runs", default="runs", help="where runs are kept")
     command.add_argument("--resume", action="store_true", help="go on with the run of that name")
+    command.add_argument(
+        "--snapshots", action="store_true", help="keep position codes, attention and predictions after every pass"
+    )
     command.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
     command.add_argument("--compile", action="store_true", help="compile the model: a minute first, faster then")
 
