@@ -7,7 +7,6 @@ stopped by Ctrl-C.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -40,29 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def doctor(options: argparse.Namespace) -> int:
     """Say whether the course can run here, and on what."""
-    import torch
+    from course_utils.colab import check_environment
 
-    from course_utils import records
-    from course_utils.devices import pick_device, pick_precision
-
-    wrong = []
-    for name in ("torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "jupyterlab", "safetensors", "tqdm"):
-        try:
-            version = getattr(importlib.import_module(name), "__version__", "there")
-        except ImportError as error:
-            version = f"MISSING ({error})"
-            wrong.append(f"{name} is missing: pip install -r requirements.txt")
-        print(f"{name:12} {version}")
-    device = pick_device()
-    print(f"{'python':12} {sys.version.split()[0]}")
-    print(f"{'device':12} {records.device_name(device)}")
-    print(f"{'precision':12} {pick_precision('auto', device)}")
-    print(f"{'threads':12} {torch.get_num_threads()}")
-    print(f"{'data':12} {_data_on_this_machine()}")
-    for sentence in wrong:
-        print(f"error: {sentence}", file=sys.stderr)
-    print("All is well: the course can run here." if not wrong else "Something is missing: see above.")
-    return 1 if wrong else 0
+    return 0 if check_environment() else 1
 
 
 def data(options: argparse.Namespace) -> int:
@@ -239,14 +218,6 @@ def _accuracy_line(figures: dict[str, Any]) -> str:
         f"on {figures['n']:,} images (top {figures['top_k']}: {figures['top_k_accuracy']:.2%}, "
         f"loss {figures['loss']:.4f}, calibration error {figures['calibration_error']:.2%})"
     )
-
-
-def _data_on_this_machine() -> str:
-    """Say which CIFAR-10 there is, without a download."""
-    from course_utils.data import find_local
-
-    folder = find_local()
-    return f"whole CIFAR-10 in {folder}" if folder else "the shipped sample of CIFAR-10 (python -m course_utils data)"
 
 
 def _load(weights: str) -> tuple[VisionTransformer, tuple[float, ...], tuple[float, ...], tuple[str, ...]]:

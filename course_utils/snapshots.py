@@ -19,6 +19,7 @@ from course_utils.files import load_tensors, save_tensors
 from course_utils.vit import VisionTransformer
 
 PICTURES_PER_CLASS = 2
+RESULTS_FOLDER = Path(__file__).parent / "assets" / "results"
 
 
 class Snapshots:
@@ -99,12 +100,16 @@ class Snapshots:
         return seen
 
 
-def load_snapshots(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_snapshots(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Load what :class:`Snapshots` wrote: the tensors, and the record of the run.
+
+    Args:
+        source: A file, or the name of shipped weights, for the snapshots of the run that made them ("cifar_micro").
 
     Raises:
         FileNotFoundError: There is no such file.
         DamagedFileError: The file is damaged.
     """
-    tensors, metadata = load_tensors(path)
+    shipped = RESULTS_FOLDER / f"{source}_snapshots.safetensors"
+    tensors, metadata = load_tensors(shipped if shipped.exists() else source)
     return tensors, metadata["record"]

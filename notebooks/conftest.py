@@ -1,9 +1,14 @@
-"""How nbval runs the lessons: one failure for one bug, and time for slow cells."""
+"""How nbval runs the lessons: one failure for one bug, time for slow cells, and the time of each beside its budget."""
+
+import collections
 
 import pytest
 
 OUTPUT_SECONDS = 60  # nbval waits 5 s for a cell's output, whatever the cell's own limit is
+BUDGETS = {"00": 30, "01": 45, "02": 45, "03": 60, "04": 60, "05": 60, "06": 240, "07": 60}  # seconds, two CPU cores
+
 _broken = set()
+_seconds = collections.Counter()
 
 
 def pytest_collection_modifyitems(items):
@@ -18,5 +23,14 @@ def pytest_runtest_setup(item):
 
 
 def pytest_runtest_makereport(item, call):
+    _seconds[item.path.stem] += call.duration  # the start of the kernel too
     if call.when == "call" and call.excinfo is not None:
         _broken.add(item.parent)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print the times. They are no reason to fail: machines differ."""
+    for lesson, seconds in sorted(_seconds.items()):
+        budget = BUDGETS.get(lesson[:2], 0)
+        over = "   over its budget" if seconds > budget else ""
+        terminalreporter.write_line(f"{lesson:32} {seconds:6.0f} s of {budget} s{over}")

@@ -46,6 +46,11 @@ def _is_live(output: NotebookNode) -> bool:
     return WIDGET_VIEW in data and not any(kind.startswith(("image/", "text/html")) for kind in data)
 
 
+def save(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook in its canonical form."""
+    path.write_text(nbformat.writes(canonical(notebook)) + "\n", encoding="utf-8")
+
+
 def run(path: Path) -> float:
     """Execute one notebook in its folder and save it. Returns the seconds it took."""
     notebook = nbformat.read(path, as_version=4)
@@ -55,7 +60,7 @@ def run(path: Path) -> float:
         resources={"metadata": {"path": str(path.parent)}},
     ).execute()  # fmt: skip
     seconds = time.perf_counter() - start
-    path.write_text(nbformat.writes(canonical(notebook)) + "\n", encoding="utf-8")
+    save(notebook, path)
     return seconds
 
 

@@ -4,7 +4,11 @@ Each function returns a matplotlib ``Figure``, and draws into your axes if you g
 is the last value of a notebook cell. Nothing here imports pyplot or changes matplotlib's settings for anything else.
 """
 
+from course_utils.plots import diagrams
 from course_utils.plots.attention import attention_distance, attention_overlays, deletion_curves, heads_overview
+from course_utils.plots.charts import bar_chart, histogram, line_chart, matrix
+from course_utils.plots.embeddings import position_similarity_panels
+from course_utils.plots.equations import matrix_equation
 from course_utils.plots.pictures import image_gallery, mistake_gallery, patch_grid, prediction_gallery
 from course_utils.plots.results import class_accuracy_bars, confusion_heatmap, reliability_diagram, training_curves
 from course_utils.plots.style import NotebookFigure
@@ -14,15 +18,22 @@ __all__ = [
     "NotebookFigure",
     "attention_distance",
     "attention_overlays",
+    "bar_chart",
     "class_accuracy_bars",
     "confusion_heatmap",
     "deletion_curves",
+    "diagrams",
     "heads_overview",
+    "histogram",
     "image_gallery",
+    "line_chart",
+    "matrix",
+    "matrix_equation",
     "mistake_gallery",
     "patch_filters",
     "patch_grid",
     "position_similarity_grid",
+    "position_similarity_panels",
     "prediction_gallery",
     "reliability_diagram",
     "training_curves",

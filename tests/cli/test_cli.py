@@ -64,18 +64,13 @@ def test_a_second_run_of_the_same_name_gets_a_folder_of_its_own(run_dir):
     assert cli._unused(run_dir) == run_dir.with_name("tiny-2")
 
 
-def test_doctor_finds_everything(capsys, monkeypatch):
+def test_doctor_says_whether_the_course_can_run(capsys, monkeypatch):
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
     assert "All is well" in said
-    assert torch.__version__ in said
-
-    def missing(name):
-        raise ImportError(f"No module named {name!r}")
-
-    monkeypatch.setattr(cli.importlib, "import_module", missing)
+    assert f"torch        {torch.__version__.split('+')[0]}" in said
+    monkeypatch.setattr("course_utils.colab.check_environment", lambda: False)
     assert main(["doctor"]) == 1
-    assert "pip install -r requirements.txt" in capsys.readouterr().err
 
 
 def test_data_says_what_there_is_and_checks_the_constants(capsys, monkeypatch):

@@ -1,0 +1,138 @@
+"""The framework of the checks, on an exercise that is easy to get wrong."""
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils.checks import core, progress
+from course_utils.checks.core import Exercise, Mistake
+
+
+@pytest.fixture
+def exercise(monkeypatch):
+    """Row sums of a matrix."""
+    monkeypatch.setattr(core, "_exercises", {})
+    monkeypatch.setattr(core, "_solved", set())
+    return Exercise(
+        "row_sums",
+        lambda matrix: matrix.sum(dim=1),
+        lambda: [(torch.tensor([[1.0, 2.0], [3.0, 5.0]]),), (torch.arange(6.0).reshape(2, 3),)],
+        (
+            Mistake("columns", "You went down the columns.", lambda m: m.sum(dim=0), lambda m: m.T.sum(dim=1)),
+            Mistake("transposed back", "The shapes do not fit.", lambda m: m @ m),
+        ),
+        "Each row is added up.",
+    )
+
+
+def stub(matrix):
+    raise NotImplementedError
+
+
+def changes_its_input(matrix):
+    matrix.cumsum_(dim=1)
+    return matrix[:, -1].clone()
+
+
+def test_an_untouched_stub_is_not_attempted(exercise):
+    verdict = exercise.examine(stub)
+    assert verdict.status == "not attempted"
+    assert "not attempted yet" in verdict.message
+
+
+def test_a_right_attempt_is_correct_and_counts_as_done(exercise, capsys):
+    exercise(lambda m: torch.einsum("ij->i", m))
+    progress()
+    assert capsys.readouterr().out == (
+        "row_sums: correct. Each row is added up.\n1 of 1 exercises done. done: row_sums\n"
+    )
+    exercise(lambda m: m.sum())  # a change for the worse counts too
+    progress()
+    assert "0 of 1 exercises done. open: row_sums" in capsys.readouterr().out
+
+
+def test_a_known_mistake_is_named_with_the_smallest_example(exercise):
+    verdict = exercise.examine(lambda m: torch.stack([m[:, j].sum() for j in range(m.shape[1])]))
+    assert verdict.mistake == "columns"
+    assert verdict.message == (
+        "row_sums: not right yet. You went down the columns.\n"
+        "Example:\n"
+        "  matrix = tensor of shape (2, 2): [[1.0, 2.0], [3.0, 5.0]]\n"
+        "  expected: tensor of shape (2,): [3.0, 8.0]\n"
+        "  found:    tensor of shape (2,): [4.0, 7.0]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("attempt", "words"),
+    [
+        (lambda m: None, "is the `return` missing?"),
+        (lambda m: ..., "still a `...`"),
+        (lambda m: m.sum(dim=1).tolist(), "should be a tensor, but it is 2 values"),
+        (lambda m: m.sum(dim=1).numpy(), "should be a tensor, but it is of type ndarray"),
+        (lambda m: m.sum(dim=1, keepdim=True), "shape should be (2,), but it is (2, 1)"),
+        (lambda m: m.sum(dim=1) + 1, "other values"),
+        (lambda m: m.sum(dim=1) * float("nan"), "other values"),
+        (lambda: None, "stopped with TypeError"),
+        (lambda m: m.sum(dim=7), "stopped with IndexError"),
+        (lambda m: m @ torch.ones(9), "stopped with RuntimeError"),
+        (changes_its_input, "changes its input"),
+        ("no function", "stopped with TypeError"),
+        (None, "stopped with TypeError"),
+    ],
+)
+def test_other_wrong_attempts_get_one_sentence(exercise, attempt, words):
+    verdict = exercise.examine(attempt)
+    assert verdict.status == "wrong"
+    assert verdict.mistake is None
+    assert words in verdict.message
+    assert "Traceback" not in verdict.message
+
+
+def test_the_line_that_failed_is_shown(exercise):
+    def attempt(m):
+        return m.reshape(7)
+
+    assert "of your cell: `return m.reshape(7)`" in exercise.examine(attempt).message
+
+
+def test_a_mistake_that_raises_is_told_from_other_errors_by_its_words(exercise):
+    assert exercise.examine(lambda m: torch.matmul(m, m)).mistake == "transposed back"
+
+
+def test_random_attempts_get_the_same_numbers_and_the_generator_is_left_alone(exercise):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    dropout = Exercise("noise", lambda x: x + torch.randn(2), lambda: [(torch.zeros(2),)], (), "")
+    assert dropout.examine(lambda x: torch.randn(2)).status == "correct"
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (1, 1.0, True),
+        (1.0, 1.1, False),
+        ("a", "a", True),
+        ((1, [2.0]), [1, (2.0,)], True),
+        ((1,), (1, 2), False),
+        ({"a": torch.ones(2)}, {"a": torch.ones(2)}, True),
+        ({"a": 1}, {"b": 1}, False),
+        (np.ones(2), np.ones(2), True),
+        (torch.ones(2), torch.ones(2, 1), False),
+        (torch.tensor([float("nan")]), torch.tensor([float("nan")]), True),
+        (torch.nn.Linear(2, 2), torch.nn.Linear(2, 2), False),
+        (None, 0, False),
+    ],
+)
+def test_same_value(one, other, same):
+    assert core.same_value(one, other, 1e-6) is same
+
+
+def test_long_values_are_described_by_their_shape():
+    assert core.describe((torch.zeros(8, 8), 0.25, np.ones(1))) == (
+        "(tensor of shape (8, 8), 0.25, array of shape (1,): [1.0])"
+    )
+    assert core.describe(torch.nn.ReLU()) == "ReLU"
+    assert core.kind(True) == "True or False"
+    assert core.kind(3) == "a number"
