@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from course_utils.data import find_local, load_cifar10
 from course_utils.evaluation import accuracy, predict
+from course_utils.snapshots import load_snapshots
 from course_utils.weights import PRETRAINED_FOLDER, load_pretrained, pretrained_names, read_record
 
 ROOT = Path(__file__).parent.parent
@@ -35,8 +37,22 @@ def test_on_the_whole_test_set_the_accuracy_is_the_recorded_one_to_the_digit(nam
 def test_the_readme_quotes_the_record():
     recorded = read_record(PRETRAINED_FOLDER / "cifar_micro.safetensors")
     assert recorded["data"]["source"] == "official"
-    assert recorded["recipe"]["minutes"] == 30
-    assert f"({recorded['test']['last_weights']['accuracy']:.0%} on CIFAR-10)" in (ROOT / "README.md").read_text()
+    assert recorded["environment"]["threads"] == 1
+    epochs, share = recorded["recipe"]["epochs"], recorded["test"]["last_weights"]["accuracy"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{epochs:.0f} epochs on one CPU core ({share:.0%} on CIFAR-10)" in readme
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_the_snapshots_are_of_the_run_that_made_the_weights(name):
+    snapshots, run = load_snapshots(name)
+    recorded = read_record(PRETRAINED_FOLDER / f"{name}.safetensors")
+    for part in ("config", "recipe", "seed", "data", "environment", "epochs"):
+        assert run[part] == recorded[part]
+    assert len(snapshots["epochs"]) == len(recorded["epochs"]) + 1
+    model = load_pretrained(name)
+    torch.testing.assert_close(predict(model, snapshots["pictures"]), snapshots["logits"][-1], rtol=1e-3, atol=1e-3)
+    assert torch.equal(model.embeddings.position_code[0].half(), snapshots["positions"][-1])
 
 
 def test_what_ships_is_small():

@@ -20,9 +20,11 @@ from matplotlib.figure import Figure
 
 from course_utils import plots
 from course_utils.config import ViTConfig
-from course_utils.data import load_cifar10
+from course_utils.data import CIFAR10_MEAN, CIFAR10_STD, load_cifar10
 from course_utils.plots.drawing import Box, Page
 from course_utils.plots.style import SKY, styled
+from course_utils.report import attention_figure
+from course_utils.weights import load_pretrained
 
 FOLDER = Path(__file__).parent.parent / "images"
 PICTURE = 17  # of the test images of the sample: a deer
@@ -44,7 +46,18 @@ def figures() -> Iterator[tuple[str, Figure]]:
     yield "transformer_block", draw.transformer_block()
     yield "rollout_steps", draw.rollout_steps()
     yield "data_splits", draw.data_splits(45_000, 5_000, 10_000)
+    yield "attention", attention()
     yield BADGE, badge()
+
+
+def attention() -> Figure:
+    """Draw where the shipped model looks, on the first car, horse and ship among the test images of the sample."""
+    test_set = load_cifar10("test", sample="always")
+    labels = [test_set.classes.index(name) for name in ("automobile", "horse", "ship")]
+    chosen = [int((test_set.labels == label).nonzero()[0]) for label in labels]
+    names = [f"true: {test_set.classes[label]}" for label in labels]
+    model = load_pretrained("cifar_micro")
+    return attention_figure(model, test_set.images[chosen], names, test_set.classes, CIFAR10_MEAN, CIFAR10_STD)
 
 
 @styled

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from course_utils.plots.style import BLACK, BLUE, VERMILLION, add_colour_bar, one_axes, styled
 
+MARKED_POINTS = 50  # in a longer curve the markers would make a thick band
+LEGEND_INSIDE = 4  # more entries stand beside the figure, where they cover no curve
+
 
 @styled
 def line_chart(
@@ -50,7 +53,9 @@ def line_chart(
     ends = "; ".join(f"{name}: {y[0]:.3g} at {x[0]:.4g}, {y[-1]:.3g} at {x[-1]:.4g}" for name, (x, y) in points.items())
     figure, ax = one_axes(ax, (7.0, 4.0), f"{title}. {description} {y_label} by {x_label}. {ends}.".replace("  ", " "))
     for name, (x, y) in points.items():
-        ax.plot(x, y, label=name)
+        (line,) = ax.plot(x, y, label=name)
+        if x.size > MARKED_POINTS:
+            line.set_marker("")
     if reference is not None:
         ax.axhline(reference[1], color=BLACK, linewidth=1, linestyle=(0, (1, 2)), label=reference[0])
     if log_x:
@@ -62,7 +67,10 @@ def line_chart(
         ax.set_yscale("log")
     ax.set(title=title, xlabel=x_label, ylabel=y_label)
     ax.grid(visible=True)
-    if len(points) + (reference is not None) > 1:
+    count = len(points) + (reference is not None)
+    if count > LEGEND_INSIDE:
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    elif count > 1:
         ax.legend()
     return figure
 

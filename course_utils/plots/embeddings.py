@@ -49,7 +49,7 @@ def position_similarity_panels(
         f"{title}: {', '.join(similarities)}. In each panel, one small map for each of {rows}x{across} patches shows "
         "the cosine similarity of its code with every code."
     )
-    panel = 6.8 / columns
+    panel = 6.2 / columns
     size = (8.6, lines * (0.75 + panel * rows * (rows + 1) / (across * (across + 1))) + 0.4)
     figure, panels = many_axes(axes, (lines, columns), size, words)
     for ax, (name, similarity) in zip(panels.flat, similarities.items(), strict=False):

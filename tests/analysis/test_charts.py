@@ -21,6 +21,15 @@ def test_a_line_chart_draws_every_point_and_names_every_curve():
     assert "It grows. ms by tokens. ours: 1 at 16, 30 at 256; theirs: 2 at 16, 5 at 64." in figure.get_label()
 
 
+def test_a_long_curve_has_no_markers_and_many_curves_have_their_legend_outside():
+    many = {str(number): (range(100), range(100)) for number in range(6)}
+    figure = plots.line_chart(many, title="t", x_label="x", y_label="y")
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    assert {line.get_marker() for line in ax.lines} == {""}
+    assert ax.get_legend().get_window_extent().x0 > ax.get_window_extent().x1
+
+
 def test_one_curve_needs_no_legend():
     figure = plots.line_chart({"only": ([1, 2], [1, 2])}, title="t", x_label="x", y_label="y")
     assert figure.axes[0].get_legend() is None

@@ -1,0 +1,329 @@
+"""Lesson 7: checks of the exercises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from course_utils import attention_maps as maps
+from course_utils.checks.core import Exercise, Mistake
+from course_utils.embeddings import grid_coordinates
+
+Grid = tuple[int, int]
+
+
+def _random_weights(seed: int, *shape: int) -> Tensor:
+    """Attention weights of this shape; each row sums to 1."""
+    generator = torch.Generator().manual_seed(seed)
+    return (2 * torch.randn(*shape, generator=generator)).softmax(dim=-1)
+
+
+# Exercise 1: from the weights of one layer to a map.
+
+TWO_HEADS = torch.tensor(
+    [
+        [[0.2, 0.6, 0.2], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]],
+        [[0.4, 0.2, 0.4], [0.5, 0.2, 0.3], [0.0, 0.6, 0.4]],
+    ]
+)
+
+class_token_map = Exercise(
+    name="class_token_map",
+    answer=lambda weights, grid: maps.class_token_grid(weights.mean(dim=0), grid),
+    examples=lambda: [
+        (TWO_HEADS, (1, 2)),
+        (_random_weights(0, 3, 7, 7), (2, 3)),
+        (_random_weights(1, 2, 13, 13), (4, 3)),
+    ],
+    mistakes=(
+        Mistake(
+            "column instead of row",
+            "You took the first column: how much every patch takes FROM the class token. The map asks for the "
+            "opposite: how much the class token takes from every patch. Which axis is the token that takes?",
+            lambda w, g: w.mean(0)[1:, 0].reshape(g),
+        ),
+        Mistake(
+            "class token not removed",
+            "Your row still has one number for every token, so it does not fit the grid, which has patches only. One "
+            "of the tokens is no patch.",
+            lambda w, g: w.mean(0)[0].reshape(g),
+            lambda w, g: w[:, 0].mean(0).reshape(g[0], g[1]),
+            lambda w, g: w.mean(0)[0].unflatten(0, g),
+            lambda w, g: w[:, 0].reshape(len(w), *g),
+            lambda w, g: w.mean(0)[0],
+        ),
+        Mistake(
+            "last token dropped instead of the first",
+            "Your row has the right length, but you left out the last patch and kept the class token. At which end of "
+            "the sequence does the class token stand?",
+            lambda w, g: w.mean(0)[0, :-1].reshape(g),
+        ),
+        Mistake(
+            "row of a patch instead of the class token",
+            "You took the row of another token. The class token is the first token of the sequence, number 0.",
+            lambda w, g: w.mean(0)[1, 1:].reshape(g),
+            lambda w, g: w.mean(0)[-1, 1:].reshape(g),
+        ),
+        Mistake(
+            "maximum over the heads",
+            "You took the largest weight of any head. One head that looks at a patch is then enough to make it bright. "
+            "The task asks for the mean over the heads.",
+            lambda w, g: w.amax(0)[0, 1:].reshape(g),
+        ),
+        Mistake(
+            "sum over the heads",
+            "You added the heads up. With h heads, your weights are h times too large, and 1/N no longer says where "
+            "uniform attention would be.",
+            lambda w, g: w.sum(0)[0, 1:].reshape(g),
+        ),
+        Mistake(
+            "one head only",
+            "You took one head and left the others out. The map is the mean over all heads.",
+            lambda w, g: w[0, 0, 1:].reshape(g),
+            lambda w, g: w[-1, 0, 1:].reshape(g),
+        ),
+        Mistake(
+            "heads still apart",
+            "You returned one map for each head. The task asks for one map: fuse the heads.",
+            lambda w, g: w[:, 0, 1:].reshape(len(w), *g),
+        ),
+        Mistake(
+            "mean over all rows",
+            "You averaged over all tokens that take. That says how much a patch is used by all tokens together. The "
+            "map asks for one token only: the class token.",
+            lambda w, g: w.mean((0, 1))[1:].reshape(g),
+        ),
+        Mistake(
+            "grid transposed",
+            "Your numbers are right but stand in the wrong places. Patches are numbered row by row, as we read: the "
+            "first row of the grid comes first, from left to right.",
+            lambda w, g: w.mean(0)[0, 1:].reshape(g[1], g[0]),
+            lambda w, g: w.mean(0)[0, 1:].reshape(g[1], g[0]).T,
+            lambda w, g: w.mean(0)[0, 1:].reshape(g).T,
+        ),
+        Mistake(
+            "normalised again",
+            "You made the map sum to 1. Then nobody can see how much the class token keeps from itself, and 1/N is no "
+            "longer the right mark. Give the weights as they are.",
+            lambda w, g: (w.mean(0)[0, 1:] / w.mean(0)[0, 1:].sum()).reshape(g),
+            lambda w, g: (w[:, 0, 1:] / w[:, 0, 1:].sum(-1, keepdim=True)).mean(0).reshape(g),
+        ),
+    ),
+    proved="It gives the same maps as course_utils, for square and other grids and any number of heads.",
+)
+
+
+# Exercise 2: rollout.
+
+STEPS = torch.tensor(  # the worked example of the lesson: two layers of one head, three tokens
+    [
+        [[[0.4, 0.6, 0.0], [0.2, 0.8, 0.0], [0.0, 0.4, 0.6]]],
+        [[[0.6, 0.0, 0.4], [0.4, 0.4, 0.2], [0.2, 0.2, 0.6]]],
+    ]
+)
+
+
+def _mixing(weights: Tensor) -> Tensor:
+    """Half attention, half identity, for each layer: (L, h, N, N) -> (L, N, N)."""
+    return (weights.mean(dim=1) + torch.eye(weights.shape[-1])) / 2
+
+
+def _product(layers: Tensor) -> Tensor:
+    """Multiply matrices (L, N, N) so that the last layer stands on the left."""
+    result = torch.eye(layers.shape[-1])
+    for layer in layers:
+        result = layer @ result
+    return result
+
+
+rollout = Exercise(
+    name="rollout",
+    answer=lambda weights: maps.rollout(weights),
+    examples=lambda: [(STEPS,), (_random_weights(2, 3, 2, 4, 4),), (_random_weights(3, 4, 3, 6, 6),)],
+    mistakes=(
+        Mistake(
+            "no residual connection",
+            "You multiplied the attention matrices as they are. In each block a token also keeps itself: the residual "
+            "connection. Without it, rollout forgets where a token stood.",
+            lambda w: _product(w.mean(1)),
+        ),
+        Mistake(
+            "product in the wrong order",
+            "Your factors are right, but the order is not. Matrix products read from right to left: the layer that "
+            "comes first in the model stands furthest right.",
+            lambda w: _product(_mixing(w).flip(0)),
+        ),
+        Mistake(
+            "sum instead of average",
+            "You added the identity but did not divide. Each row of A + I sums to 2, so after L layers each row of "
+            "your result sums to 2 to the power L. Every row must sum to 1.",
+            lambda w: _product(2 * _mixing(w)),
+        ),
+        Mistake(
+            "only one layer",
+            "Your result holds one layer only. Rollout follows the tokens through all layers: does your loop overwrite "
+            "its result, or return too early?",
+            lambda w: _mixing(w)[-1],
+            lambda w: _mixing(w)[0],
+            lambda w: w[-1].mean(0),
+        ),
+        Mistake(
+            "a layer left out",
+            "One layer is missing in your product. Where does your loop start, and where does it end?",
+            lambda w: _product(_mixing(w)[1:]),
+            lambda w: _product(_mixing(w)[:-1]),
+        ),
+        Mistake(
+            "elementwise product",
+            "You multiplied number by number. To follow a path over every token in between, sum over that token: that "
+            "is what a matrix product does.",
+            lambda w: _mixing(w).prod(0),
+        ),
+        Mistake(
+            "layers averaged",
+            "You added or averaged the layers. Then no layer builds on the one before. The output of one layer is the "
+            "input of the next: that is a product of matrices.",
+            lambda w: _mixing(w).mean(0),
+            lambda w: _mixing(w).sum(0),
+        ),
+        Mistake(
+            "residual connection only once",
+            "You mixed in the identity once, before or after the whole product. Every block has its own residual "
+            "connection, so it belongs into every factor.",
+            lambda w: (_product(w.mean(1)) + torch.eye(w.shape[-1])) / 2,
+        ),
+        Mistake(
+            "maximum over the heads",
+            "You took the largest weight of any head. Such a row sums to more than 1. The task asks for the mean over "
+            "the heads.",
+            lambda w: _product((w.amax(1) + torch.eye(w.shape[-1])) / 2),
+            lambda w: _product(maps.rollout(w[:, None], head_fusion="max")),
+        ),
+        Mistake(
+            "normalised down the columns",
+            "You made the columns sum to 1 instead of the rows. A row is the token that takes; what it takes must sum "
+            "to 1. Which axis runs along a row?",
+            lambda w: _product(_mixing(w) / _mixing(w).sum(-2, keepdim=True)),
+        ),
+    ),
+    proved="It gives the same as course_utils, for any number of layers and heads, and every row sums to 1.",
+)
+
+
+# Exercise 3: mean attention distance.
+
+ONE_HEAD = torch.tensor(
+    [
+        [
+            [0.2, 0.2, 0.2, 0.2, 0.2],
+            [0.2, 0.4, 0.2, 0.0, 0.2],
+            [0.0, 0.0, 1.0, 0.0, 0.0],
+            [0.6, 0.1, 0.2, 0.1, 0.0],
+            [0.5, 0.0, 0.0, 0.5, 0.0],
+        ]
+    ]
+)
+
+
+def _distances(grid: Grid, patch_size: int, order: float = 2.0) -> Tensor:
+    """Distance in pixels from every patch to every patch: (patches, patches)."""
+    places = grid_coordinates(grid).float() * patch_size
+    return torch.cdist(places, places, p=order)
+
+
+def _per_head(weights: Tensor, distances: Tensor) -> Tensor:
+    """Mean over the rows of the weighted mean distance, for patches: (h, patches, patches) -> (h,)."""
+    return ((weights * distances).sum(-1) / weights.sum(-1)).mean(-1)
+
+
+def _with_distances(distances: Callable[[Grid, int], Tensor]) -> Callable[[Tensor, Grid, int], Tensor]:
+    """Imitate an attempt that is right but for the distances."""
+    return lambda w, g, p: _per_head(w[:, 1:, 1:], distances(g, p))
+
+
+mean_attention_distance = Exercise(
+    name="mean_attention_distance",
+    answer=lambda weights, grid, patch_size: maps.mean_attention_distance(weights[None, None], grid, patch_size)[0],
+    examples=lambda: [
+        (ONE_HEAD, (2, 2), 4),
+        (_random_weights(4, 2, 7, 7), (2, 3), 8),
+        (_random_weights(5, 3, 13, 13), (4, 3), 5),
+    ],
+    mistakes=(
+        Mistake(
+            "in patches instead of pixels",
+            "Your distances count patches. From one patch to the next it is P pixels, not 1. In patches, models with "
+            "different patch sizes cannot be compared.",
+            _with_distances(lambda g, p: _distances(g, 1)),
+        ),
+        Mistake(
+            "squared distance",
+            "You used the squared distance. Far patches then count too much, and the result is no length in pixels. "
+            "What is missing after the sum of the squares?",
+            _with_distances(lambda g, p: _distances(g, p) ** 2),
+            _with_distances(lambda g, p: p * _distances(g, 1) ** 2),
+        ),
+        Mistake(
+            "steps along rows and columns",
+            "You added the steps along the rows and along the columns, as a taxi drives. The task asks for the "
+            "straight line between two centres (Pythagoras).",
+            _with_distances(lambda g, p: _distances(g, p, order=1.0)),
+        ),
+        Mistake(
+            "not weighted",
+            "Your result does not depend on the attention weights: every patch counts the same. It is the distance of "
+            "a head that looks everywhere alike.",
+            lambda w, g, p: _distances(g, p).mean().expand(len(w)),
+            lambda w, g, p: _distances(g, p).mean(),
+        ),
+        Mistake(
+            "class token not removed",
+            "The weights have one row and one column more than there are patches. The class token has no place in the "
+            "picture, so it has no distance: leave it out, as row and as column.",
+            lambda w, g, p: _per_head(w, _distances(g, p)),
+            lambda w, g, p: _distances(g, p) * w,
+            lambda w, g, p: _per_head(w[:, :, 1:], _distances(g, p)),
+            lambda w, g, p: _distances(g, p) * w[:, :, 1:],
+        ),
+        Mistake(
+            "last token dropped instead of the first",
+            "You left out the last patch and kept the class token, so each weight meets the distance of another patch. "
+            "At which end does the class token stand?",
+            lambda w, g, p: _per_head(w[:, :-1, :-1], _distances(g, p)),
+        ),
+        Mistake(
+            "rows not normalised again",
+            "Without the class token's column, a row sums to less than 1, so your distance comes out too short: a head "
+            "that takes much from the class token would look local. Let each row sum to 1 again.",
+            lambda w, g, p: (w[:, 1:, 1:] * _distances(g, p)).sum(-1).mean(-1),
+        ),
+        Mistake(
+            "all rows thrown together",
+            "You divided by the sum of the whole matrix. Patches that take much from the class token then count less "
+            "than others. First one distance for each row, then the mean over the rows.",
+            lambda w, g, p: (w[:, 1:, 1:] * _distances(g, p)).sum((-1, -2)) / w[:, 1:, 1:].sum((-1, -2)),
+        ),
+        Mistake(
+            "sum over the patches",
+            "You added up the distances of all patches. A head's distance is their mean; a sum grows with the number "
+            "of patches.",
+            lambda w, g, p: _per_head(w[:, 1:, 1:], _distances(g, p)) * (w.shape[-1] - 1),
+        ),
+        Mistake(
+            "heads averaged",
+            "You returned one number for all heads. Heads differ: that is what the figure is about. Give one number "
+            "for each head.",
+            lambda w, g, p: _per_head(w[:, 1:, 1:], _distances(g, p)).mean(),
+            lambda w, g, p: _per_head(w.mean(0, keepdim=True)[:, 1:, 1:], _distances(g, p))[0],
+        ),
+        Mistake(
+            "rows and columns of the grid exchanged",
+            "Your patches stand in the wrong places. The grid is (rows, columns), and patches are numbered row by row. "
+            "On a square grid this does not show.",
+            _with_distances(lambda g, p: _distances((g[1], g[0]), p)),
+        ),
+    ),
+    proved="It gives the same as course_utils, in pixels, for square and other grids.",
+)

@@ -1,0 +1,317 @@
+"""Lesson 2: checks of the exercises."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from course_utils import attention_maps, embeddings
+from course_utils.checks.core import Exercise, Mistake
+from course_utils.embeddings import frequencies, grid_coordinates
+
+
+def _class_token_first(tokens: Tensor, class_token: Tensor) -> Tensor:
+    return torch.cat([class_token.expand(len(tokens), -1, -1), tokens], dim=1)  # -> (B, N + 1, D)
+
+
+def _tokens_and_class_token() -> list[tuple[Tensor, Tensor]]:
+    """The smallest example has a batch of one: what is right there may be wrong for more images."""
+    torch.manual_seed(0)
+    small = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]]), torch.tensor([[[9.0, 8.0]]])
+    return [small, (torch.randn(3, 4, 5), torch.randn(1, 1, 5)), (torch.randn(2, 6, 3), torch.randn(1, 1, 3))]
+
+
+add_class_token = Exercise(
+    "add_class_token",
+    _class_token_first,
+    _tokens_and_class_token,
+    (
+        Mistake(
+            "appended at the end",
+            "The class token stands behind the patches. Everything that follows looks for it at index 0, and the "
+            "position codes would go to the wrong tokens.",
+            lambda t, c: torch.cat([t, c.expand(len(t), -1, -1)], dim=1),
+            lambda t, c: torch.cat([t, c], dim=1),
+        ),
+        Mistake(
+            "not repeated for each image",
+            "For one image it works; for a batch it stops. There is one class token, of shape (1, 1, D), but every "
+            "image of the batch needs a copy of it in front of its own patches.",
+            lambda t, c: torch.cat([c, t], dim=1),
+        ),
+        Mistake(
+            "joined along the width",
+            "You join along the width D: each token would get longer. The class token is a token of its own, so the "
+            "sequence must get longer. Which axis is the sequence?",
+            lambda t, c: torch.cat([c.expand_as(t), t], dim=2),
+            lambda t, c: torch.cat([t, c.expand_as(t)], dim=2),
+            lambda t, c: torch.cat([c.expand(len(t), -1, -1), t], dim=2),
+            lambda t, c: torch.cat([c, t], dim=2),
+            lambda t, c: torch.cat([c, t], dim=-1),
+            lambda t, c: torch.cat([c.expand(len(t), -1, -1), t], dim=-1),
+        ),
+        Mistake(
+            "joined along the batch",
+            "You join along the batch: that makes one more image. The class token is one more token of every image.",
+            lambda t, c: torch.cat([c.expand(1, *t.shape[1:]), t], dim=0),
+            lambda t, c: torch.cat([c, t], dim=0),
+            lambda t, c: torch.cat([c, t]),
+        ),
+        Mistake(
+            "added instead of put in front",
+            "You add the class token to every patch token: the shape stays (B, N, D). Adding is for position codes. "
+            "Here the sequence must become one token longer.",
+            lambda t, c: t + c,
+        ),
+        Mistake(
+            "put over the first patch",
+            "The class token takes the place of the first patch, so this patch is lost: N tokens went in, N came out. "
+            "There should be N + 1.",
+            lambda t, c: torch.cat([c.expand(len(t), -1, -1), t[:, 1:]], dim=1),
+        ),
+        Mistake(
+            "one class token for each patch",
+            "There are now 2N tokens: a class token for every patch. An image needs only one: check what each axis is "
+            "expanded to.",
+            lambda t, c: torch.cat([c.expand_as(t), t], dim=1),
+        ),
+        Mistake(
+            "a new token instead of the given one",
+            "The shape is right, but a token of zeros stands in front. The class token is learned, so use the one "
+            "that your function is given.",
+            lambda t, c: F.pad(t, (0, 0, 1, 0)),
+        ),
+    ),
+    "Each image has the class token at index 0 and its patches behind it, in their order, for any batch.",
+)
+
+
+def _codes() -> list[tuple[Tensor]]:
+    """Three codes whose similarities are 0, 1 and 0.7071 by hand; then more, of other sizes and lengths."""
+    torch.manual_seed(0)
+    by_hand = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
+    return [(by_hand,), (torch.randn(4, 6) + 1,), (3 * torch.randn(5, 3),)]
+
+
+def _cosine(codes: Tensor) -> Tensor:
+    return attention_maps.position_similarity(codes)
+
+
+def _lengths(codes: Tensor) -> Tensor:
+    return codes.norm(dim=1, keepdim=True)  # (N, D) -> (N, 1)
+
+
+position_similarity = Exercise(
+    "position_similarity",
+    attention_maps.position_similarity,
+    _codes,
+    (
+        Mistake(
+            "lengths left in",
+            "These are dot products. Long codes get large numbers, whatever their direction. Each dot product must be "
+            "divided by the lengths of both codes: then the diagonal is 1.",
+            lambda c: c @ c.T,
+        ),
+        Mistake(
+            "divided by one length only",
+            "Each dot product is divided by the length of one of the two codes only. The similarity of a with b must "
+            "be that of b with a: look at whether your result is symmetric.",
+            lambda c: c @ c.T / _lengths(c),
+            lambda c: c @ c.T / _lengths(c).T,
+        ),
+        Mistake(
+            "length of the columns",
+            "You took lengths along the wrong axis: of each of the D columns, instead of each of the N codes. A code "
+            "is a row of D numbers; its length is taken over these D.",
+            lambda c: F.normalize(c, dim=0) @ F.normalize(c, dim=0).T,
+        ),
+        Mistake(
+            "one length for all codes",
+            "You divide by one number, the length of the whole table. Every code has a length of its own: without "
+            "`dim`, a norm runs over all numbers.",
+            lambda c: (c / c.norm()) @ (c / c.norm()).T,
+            lambda c: c @ c.T / c.norm(),
+        ),
+        Mistake(
+            "squared lengths",
+            "You divide by squared lengths: the root is missing. Test it with one code of length 2: its similarity "
+            "with itself should be 1.",
+            lambda c: (c / _lengths(c) ** 2) @ (c / _lengths(c) ** 2).T,
+            lambda c: c @ c.T / (_lengths(c) ** 2 @ (_lengths(c) ** 2).T),
+        ),
+        Mistake(
+            "transpose forgotten",
+            "(N, D) times (N, D) does not fit, unless N = D. To compare every code with every code, the sum must run "
+            "over D: turn one of the two tables round.",
+            lambda c: c @ c,
+        ),
+        Mistake(
+            "columns compared",
+            "Your table is (D, D): it compares the D columns with each other. We want to compare the N codes, so the "
+            "product must be taken over D.",
+            lambda c: F.normalize(c, dim=0).T @ F.normalize(c, dim=0),
+            lambda c: F.normalize(c, dim=1).T @ F.normalize(c, dim=1),
+            lambda c: c.T @ c,
+        ),
+        Mistake(
+            "each code with itself only",
+            "There are N numbers, all 1: each code was compared with itself only. We need every code with every "
+            "other, (N, N).",
+            lambda c: F.cosine_similarity(c, c, dim=1),
+            lambda c: F.cosine_similarity(c, c, dim=0),
+        ),
+        Mistake(
+            "mean taken away first",
+            "You subtract the mean of each code first: that is a correlation. It is near the cosine, but not the "
+            "same. Take the codes as they are.",
+            torch.corrcoef,
+            lambda c: _cosine(c - c.mean(dim=1, keepdim=True)),
+        ),
+        Mistake(
+            "distances",
+            "These are distances: 0 for equal codes, and they grow without end. A similarity is largest for equal "
+            "codes.",
+            lambda c: torch.cdist(c, c),
+            lambda c: torch.cdist(F.normalize(c, dim=1), F.normalize(c, dim=1)),
+        ),
+    ),
+    "Every code is compared with every other by its direction alone, from -1 to 1.",
+)
+
+
+def _waves(places: Tensor, speeds: Tensor) -> Tensor:
+    """Sines, then cosines, of places (N,): (N, 2 * speeds)."""
+    angles = places.double()[:, None] * speeds  # (N, speeds)
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def _joined(rows: Tensor, columns: Tensor, speeds: Tensor) -> Tensor:
+    return torch.cat([_waves(rows, speeds), _waves(columns, speeds)], dim=1)
+
+
+def _exponents(grid: tuple[int, int], embed_dim: int, base: float, divisor: float) -> Tensor:
+    """The code with other speeds: base ** -(i / divisor)."""
+    speeds = base ** -(torch.arange(embed_dim // 4).double() / divisor)
+    rows, columns = grid_coordinates(grid).unbind(1)
+    return _joined(rows, columns, speeds)
+
+
+def _parts(grid: tuple[int, int], embed_dim: int, base: float, order: str) -> Tensor:
+    """The right numbers in another order: of r (sine of row), R (cosine of row), c, C."""
+    quarters = dict(zip("rRcC", embeddings.sincos_2d(grid, embed_dim, base).chunk(4, dim=1), strict=True))
+    return torch.cat([quarters[name] for name in order], dim=1)
+
+
+def _interleaved(grid: tuple[int, int], embed_dim: int, base: float) -> Tensor:
+    row_sin, row_cos, column_sin, column_cos = embeddings.sincos_2d(grid, embed_dim, base).chunk(4, dim=1)
+    halves = (torch.stack([row_sin, row_cos], dim=2), torch.stack([column_sin, column_cos], dim=2))
+    return torch.cat([half.flatten(1) for half in halves], dim=1)
+
+
+def _column_by_column(grid: tuple[int, int], embed_dim: int, base: float) -> Tensor:
+    codes = embeddings.sincos_2d(grid, embed_dim, base).unflatten(0, grid)  # (N, D) -> (rows, columns, D)
+    return codes.transpose(0, 1).flatten(0, 1)
+
+
+def _one_dimensional(grid: tuple[int, int], embed_dim: int, base: float) -> Tensor:
+    return _waves(torch.arange(grid[0] * grid[1]), frequencies(embed_dim // 2, base))
+
+
+def _from_one(grid: tuple[int, int], embed_dim: int, base: float) -> Tensor:
+    rows, columns = (grid_coordinates(grid) + 1).unbind(1)
+    return _joined(rows, columns, frequencies(embed_dim // 4, base))
+
+
+def _summed(grid: tuple[int, int], embed_dim: int, base: float) -> Tensor:
+    rows, columns = grid_coordinates(grid).unbind(1)
+    speeds = frequencies(embed_dim // 2, base)
+    return _waves(rows, speeds) + _waves(columns, speeds)
+
+
+sincos_2d = Exercise(
+    "sincos_2d",
+    embeddings.sincos_2d,
+    lambda: [((2, 2), 4, 10_000.0), ((1, 3), 8, 10_000.0), ((2, 3), 16, 100.0)],
+    (
+        Mistake(
+            "column before row",
+            "Row and column have changed places: the first half of the code must tell the row. Another order would "
+            "work as well, but trained weights and the rest of the course expect this one.",
+            lambda g, d, b: _parts(g, d, b, "cCrR"),
+        ),
+        Mistake(
+            "patches column by column",
+            "The codes are right, but they go down the first column first. Patches are numbered in raster order: the "
+            "column changes fastest.",
+            _column_by_column,
+        ),
+        Mistake(
+            "cosine before sine",
+            "The cosines stand before the sines. For each axis the sines come first.",
+            lambda g, d, b: _parts(g, d, b, "RrCc"),
+        ),
+        Mistake(
+            "all sines first",
+            "First all sines (row and column), then all cosines: the numbers are right, their order is not. The code "
+            "has two halves, row and column; each half has its own sines and cosines.",
+            lambda g, d, b: _parts(g, d, b, "rcRC"),
+        ),
+        Mistake(
+            "sine and cosine in turns",
+            "Sine and cosine of the same speed stand side by side, as in the first Transformer. Here all sines of an "
+            "axis come first, then all its cosines.",
+            _interleaved,
+        ),
+        Mistake(
+            "speeds fall too slowly",
+            "The first speed is 1, as it should be, but the speeds do not fall far enough. The exponent is i divided "
+            "by the number of speeds of one axis. How many speeds are there?",
+            lambda g, d, b: _exponents(g, d, b, d / 2),
+            lambda g, d, b: _exponents(g, d, b, d),
+        ),
+        Mistake(
+            "speeds fall too far",
+            "The speeds fall too far. The exponent is i divided by the number of speeds, not by one less, and i grows "
+            "in steps of 1.",
+            lambda g, d, b: _exponents(g, d, b, max(d // 4 - 1, 1)),
+            lambda g, d, b: _exponents(g, d, b, d / 8),
+        ),
+        Mistake(
+            "speeds grow",
+            "Your speeds grow from 1 to thousands of radians a patch: neighbours get numbers without any relation. "
+            "They must fall. Look at the sign of the exponent.",
+            lambda g, d, b: _exponents(g, d, b, -d / 4),
+        ),
+        Mistake(
+            "one speed for all",
+            "All waves have the same speed, so each half of the code repeats two numbers, and after a full turn the "
+            "codes come back. Use a speed of its own for each wave.",
+            lambda g, d, b: _exponents(g, d, b, float("inf")),
+        ),
+        Mistake(
+            "base written in",
+            "It is right for a base of 10,000, but your code does not use the argument `base`.",
+            lambda g, d, b: embeddings.sincos_2d(g, d),
+        ),
+        Mistake(
+            "number of the patch instead of row and column",
+            "The waves run along the number of the patch: that is a 1-D code. It does not tell that a patch is right "
+            "below another one. Use row and column.",
+            _one_dimensional,
+        ),
+        Mistake(
+            "counted from 1",
+            "Rows and columns are counted from 1. The first patch is at row 0, column 0: its sines are 0 and its "
+            "cosines 1.",
+            _from_one,
+        ),
+        Mistake(
+            "row and column added",
+            "The waves of row and column are added, so (0, 1) and (1, 0) get the same code. Give each a half of the "
+            "width and join the halves.",
+            _summed,
+        ),
+    ),
+    "Row in the first half, column in the second, for every patch in raster order and any grid, width and base.",
+)

@@ -1,0 +1,171 @@
+"""Lesson 0: checks of the exercises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_utils import evaluation as package
+from course_utils.checks.core import Exercise, Mistake
+
+
+def _plain(attempt: Callable[..., Any], *arguments: Any) -> Any:
+    """Run an attempt; a tensor that holds one number counts as that number."""
+    value = attempt(*arguments)
+    return value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
+
+
+# --- name_of_class
+
+
+def _name_examples() -> list[tuple[Any, ...]]:
+    return [
+        (torch.tensor([0.5, 2.0, -3.0]), ("cat", "dog", "ship")),
+        (torch.tensor([0.3, 0.2, 0.1]), ("deer", "frog", "horse")),  # the first
+        (torch.tensor([-1.0, -4.0, -0.2, -2.0]), ("cat", "dog", "deer", "bird")),  # none is above 0
+        (torch.tensor([4.0, 0.1, 0.2, 0.3, 9.0, -20.0]), ("ship", "truck", "cat", "frog", "bird", "dog")),
+    ]
+
+
+name_of_class = Exercise(
+    "name_of_class",
+    lambda logits, classes: classes[int(logits.argmax())],
+    _name_examples,
+    (
+        Mistake(
+            "always the same class",
+            "You return the same class for every picture, so the logits are not used at all. The answer must depend on "
+            "them: find the place of the largest one, and return the name that stands at this place.",
+            lambda logits, classes: classes[0],
+            lambda logits, classes: classes[-1],
+        ),
+        Mistake(
+            "the smallest logit",
+            "You return the class with the smallest logit, the one that the model believes in least. A large logit "
+            "means: I think it is this one.",
+            lambda logits, classes: classes[int(logits.argmin())],
+        ),
+        Mistake(
+            "the number instead of the name",
+            "You return the place of the class, a number. That is nearly it: a person wants to read a word. "
+            "`classes` holds the words, in the same order as the logits.",
+            lambda logits, classes: int(logits.argmax()),
+            lambda logits, classes: float(logits.argmax()),
+        ),
+        Mistake(
+            "the logit instead of its place",
+            "You return how large the largest number is. But which class is it? What is needed is the place of the "
+            "largest number: `max` and `argmax` are two different things.",
+            lambda logits, classes: float(logits.max()),
+            lambda logits, classes: float(logits.softmax(dim=-1).max()),
+            lambda logits, classes: float(100 * logits.softmax(dim=-1).max()),
+        ),
+        Mistake(
+            "the sign is lost",
+            "You take the logit that is farthest from 0, but a logit of -20 means: surely not. The sign matters, so "
+            "leave it in.",
+            lambda logits, classes: classes[int(logits.abs().argmax())],
+            lambda logits, classes: classes[int((logits**2).argmax())],
+        ),
+        Mistake(
+            "counted from 1",
+            "You are one place off. Python and PyTorch count from 0: the first logit belongs to classes[0].",
+            lambda logits, classes: classes[int(logits.argmax()) - 1],
+            lambda logits, classes: classes[int(logits.argmax()) + 1],
+        ),
+        Mistake(
+            "the last in the alphabet",
+            "You compare the names, and the alphabet knows nothing about the picture. Compare the logits.",
+            lambda logits, classes: max(classes),
+            lambda logits, classes: min(classes),
+        ),
+    ),
+    "The largest logit decides, also when all of them are negative. This is how a classifier answers.",
+    run=_plain,
+)
+
+
+# --- accuracy
+
+
+def _accuracy_examples() -> list[tuple[Any, ...]]:
+    return [
+        (torch.tensor([[4.0, 0.0], [0.0, 1.0], [3.0, 1.0], [2.0, 1.0]]), torch.tensor([0, 1, 0, 1])),  # right: 3 of 4
+        (torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 4.0], [3.0, 5.0, 1.0]]), torch.tensor([0, 1, 0])),  # 1 of 3
+        (torch.tensor([[0.1, 0.4, 0.2], [0.9, 0.3, 0.8]]), torch.tensor([1, 2])),  # 1 of 2
+        (torch.tensor([[-1.0, -2.0, -3.0, -9.0, -4.0]]), torch.tensor([3])),  # 0 of 1
+    ]
+
+
+def _hits(logits: Tensor, labels: Tensor) -> Tensor:
+    return (logits.argmax(dim=1) == labels).float()
+
+
+accuracy = Exercise(
+    "accuracy",
+    package.accuracy,
+    _accuracy_examples,
+    (
+        Mistake(
+            "argmax over the images",
+            "You look for the largest number of each column. A column holds one class for all images, so you found "
+            "an image for each class. Each row is one image: which axis counts the classes? `logits` is (N, K).",
+            lambda logits, labels: (logits.argmax(dim=0) == labels).float().mean(),
+            lambda logits, labels: (labels == logits.argmax(dim=0)).float().mean(),
+            lambda logits, labels: (logits.argmax(dim=0) == labels).float().sum() / len(labels),
+        ),
+        Mistake(
+            "argmax without an axis",
+            "Without `dim`, argmax searches the whole table and gives one number for all images together. Comparing it "
+            "with N labels raises no error, which makes this mistake hard to see. Each image needs its own answer.",
+            lambda logits, labels: (logits.argmax() == labels).float().mean(),
+        ),
+        Mistake(
+            "the smallest logit",
+            "You compare the label with the class that the model believes in least. The largest logit is its answer.",
+            lambda logits, labels: (logits.argmin(dim=1) == labels).float().mean(),
+        ),
+        Mistake(
+            "the number of right answers",
+            "You count the right answers. Right: but 3 of 4 is good and 3 of 1,000 is not. An accuracy is a share "
+            "from 0 to 1.",
+            lambda logits, labels: _hits(logits, labels).sum(),
+        ),
+        Mistake(
+            "in per cent",
+            "Your result is a hundred times too large: you return per cent. The task asks for a share from 0 to 1. "
+            "Which of the two a number is leads to many mix-ups, so one form is kept throughout the course.",
+            lambda logits, labels: 100 * _hits(logits, labels).mean(),
+        ),
+        Mistake(
+            "the share of wrong answers",
+            "You return the share of the images for which the model is wrong (the error rate). Accuracy is the share "
+            "for which it is right.",
+            lambda logits, labels: 1 - _hits(logits, labels).mean(),
+        ),
+        Mistake(
+            "divided by the number of classes",
+            "You divide by the number of classes. A share of the images needs the number of images below the line.",
+            lambda logits, labels: _hits(logits, labels).sum() / logits.shape[1],
+            lambda logits, labels: _hits(logits, labels).sum() / logits.numel(),
+        ),
+        Mistake(
+            "the mean probability of the right class",
+            "You average how much the model believes in the right class. That is worth knowing, but accuracy asks only "
+            "whether the right class comes first: right or wrong, 1 or 0.",
+            lambda logits, labels: logits.softmax(dim=1).gather(1, labels[:, None]).mean(),
+            lambda logits, labels: logits.gather(1, labels[:, None]).mean(),
+        ),
+        Mistake(
+            "only whether all are right",
+            "You say whether all answers are right. That is one yes or no for the whole set; the share of right "
+            "answers says more.",
+            lambda logits, labels: bool(_hits(logits, labels).all()),
+        ),
+    ),
+    "Each image has its own answer, and the share of right ones lies between 0 and 1.",
+    run=_plain,
+)

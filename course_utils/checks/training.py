@@ -1,0 +1,370 @@
+"""Lesson 6: checks of the exercises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from course_utils import evaluation, recipes
+from course_utils.checks.core import Exercise, Mistake
+
+
+def _random(*shape: int) -> Tensor:
+    """Return the same random numbers each time, whatever was drawn before."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(6))
+
+
+def _as_tensor(attempt: Callable[..., Any], *arguments: Any) -> Any:
+    """Run an attempt; a plain number counts as a tensor that holds it."""
+    value = attempt(*arguments)
+    return torch.tensor(value) if isinstance(value, float) else value
+
+
+def _as_number(attempt: Callable[..., Any], *arguments: Any) -> Any:
+    """Run an attempt; a tensor that holds one number counts as that number."""
+    value = attempt(*arguments)
+    return value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
+
+
+# --- learning_rate_at
+
+
+def _schedule(
+    rise: Callable[[int, int], float] = lambda step, warmup: (step + 1) / warmup,
+    fall: Callable[[float], float] = lambda progress: 0.5 * (1 + math.cos(math.pi * progress)),
+    progress: Callable[[int, int, int], float] = lambda step, total, warmup: (step - warmup) / (total - 1 - warmup),
+) -> Callable[[int, int, float, int], float]:
+    """Put a schedule together from its parts, each of which may be wrong."""
+
+    def rate(step: int, total_steps: int, peak: float, warmup_steps: int) -> float:
+        if step < warmup_steps:
+            return peak * rise(step, warmup_steps)
+        return peak * fall(progress(step, total_steps, warmup_steps))
+
+    return rate
+
+
+def _one_short(step: int, total: int, warmup: int) -> float:
+    return (step - warmup) / (total - warmup)
+
+
+learning_rate_at = Exercise(
+    "learning_rate_at",
+    lambda step, total_steps, peak, warmup_steps: recipes.learning_rate_at(
+        step,
+        total_steps,
+        recipes.Recipe(
+            steps=total_steps, learning_rate=peak, final_learning_rate=0.0, warmup=warmup_steps / total_steps
+        ),
+    ),
+    lambda: [
+        (step, total, peak, warmup)
+        for total, peak, warmup in ((12, 1.0, 2), (9, 2.0, 4), (5, 0.5, 0))
+        for step in range(total)
+    ],
+    (
+        Mistake(
+            "no warm-up",
+            "The first steps have the full rate already. There is no warm-up: for the first `warmup_steps` steps the "
+            "rate has to rise, because the weights are still random and a long step hurts.",
+            lambda step, total_steps, peak, warmup_steps: (
+                peak * 0.5 * (1 + math.cos(math.pi * step / (total_steps - 1)))
+            ),
+            lambda step, total_steps, peak, warmup_steps: peak * 0.5 * (1 + math.cos(math.pi * step / total_steps)),
+            _schedule(rise=lambda step, warmup: 1.0),
+            _schedule(rise=lambda step, warmup: 1.0, progress=_one_short),
+        ),
+        Mistake(
+            "the warm-up starts at 0",
+            "Step 0 gets a rate of 0: that step changes no weight, and a batch is spent for nothing. Which number must "
+            "stand above the line so that the first step does something, and the last step of the warm-up has the "
+            "peak?",
+            _schedule(rise=lambda step, warmup: step / warmup),
+            _schedule(rise=lambda step, warmup: step / warmup, progress=_one_short),
+            _schedule(rise=lambda step, warmup: step / max(1, warmup - 1)),
+        ),
+        Mistake(
+            "the warm-up does not reach the peak",
+            "The last step of the warm-up, number warmup_steps - 1, should have the peak. Yours is lower: you divide "
+            "by one too many.",
+            _schedule(rise=lambda step, warmup: (step + 1) / (warmup + 1)),
+            _schedule(rise=lambda step, warmup: (step + 1) / (warmup + 1), progress=_one_short),
+        ),
+        Mistake(
+            "the cosine does not reach the end",
+            "The last step, number total_steps - 1, should have a rate of 0. Yours is above it: you divide by the "
+            "number of steps of the fall, but from the first to the last of n steps there are only n - 1 moves.",
+            _schedule(progress=_one_short),
+            _schedule(progress=lambda step, total, warmup: (step - warmup) / total),
+            _schedule(progress=lambda step, total, warmup: (step - warmup) / (total - 1)),
+        ),
+        Mistake(
+            "the cosine counts from step 0",
+            "At the end of the warm-up your rate jumps down: your cosine has been running since step 0. The fall "
+            "begins where the warm-up ends, so count the steps from there.",
+            _schedule(progress=lambda step, total, warmup: step / (total - 1)),
+            _schedule(progress=lambda step, total, warmup: step / total),
+            _schedule(progress=lambda step, total, warmup: step / (total - warmup)),
+        ),
+        Mistake(
+            "a straight line",
+            "The rate falls along a straight line. That is a schedule too, but the task asks for half a cosine: slow "
+            "at the beginning, fast in the middle, slow at the end.",
+            _schedule(fall=lambda progress: 1 - progress),
+            _schedule(fall=lambda progress: 1 - progress, progress=_one_short),
+        ),
+        Mistake(
+            "a whole period of the cosine",
+            "Your rate falls and then climbs back to the peak: that is a whole period of the cosine. The last steps "
+            "should be the shortest. How far has the angle to go for half a period?",
+            _schedule(fall=lambda progress: 0.5 * (1 + math.cos(2 * math.pi * progress))),
+            _schedule(fall=lambda progress: 0.5 * (1 + math.cos(2 * math.pi * progress)), progress=_one_short),
+        ),
+        Mistake(
+            "a quarter of the cosine",
+            "Your rate ends at 0, but it comes down like a stone: that is a quarter of the period. With half a period "
+            "the curve is flat at the end, so that the model can settle.",
+            _schedule(fall=lambda progress: math.cos(0.5 * math.pi * progress)),
+            _schedule(fall=lambda progress: math.cos(0.5 * math.pi * progress), progress=_one_short),
+        ),
+        Mistake(
+            "degrees instead of radians",
+            "math.cos takes radians, but you gave it degrees, so the rate jumps up and down. Half a turn is 180 "
+            "degrees. What is it in radians?",
+            _schedule(fall=lambda progress: 0.5 * (1 + math.cos(180 * progress))),
+            _schedule(fall=lambda progress: 0.5 * (1 + math.cos(180 * progress)), progress=_one_short),
+        ),
+        Mistake(
+            "the rate becomes negative",
+            "Your rate falls below 0: with such a step the model climbs instead of going down. A cosine goes from 1 to "
+            "-1. Move it up and make it smaller, so that it goes from 1 to 0.",
+            _schedule(fall=lambda progress: math.cos(math.pi * progress)),
+            _schedule(fall=lambda progress: math.cos(math.pi * progress), progress=_one_short),
+        ),
+        Mistake(
+            "twice the peak",
+            "After the warm-up your rate is twice the peak. 1 + cos goes from 2 to 0, not from 1 to 0.",
+            _schedule(fall=lambda progress: 1 + math.cos(math.pi * progress)),
+            _schedule(fall=lambda progress: 1 + math.cos(math.pi * progress), progress=_one_short),
+        ),
+        Mistake(
+            "the peak is left out",
+            "Your curve has the right form, but its top is always 1. Stretch it to the height of `peak`.",
+            lambda step, total_steps, peak, warmup_steps: _schedule()(step, total_steps, 1.0, warmup_steps),
+        ),
+    ),
+    "It rises to the peak, falls along half a cosine, and the last step ends exactly at 0.",
+    run=_as_number,
+)
+
+
+# --- cross_entropy
+
+
+def _cross_entropy_examples() -> list[tuple[Any, ...]]:
+    return [
+        (torch.zeros(1, 2), torch.tensor([0])),  # two classes, no idea: ln(2)
+        (torch.tensor([[0.0, math.log(3.0)], [0.0, 0.0]]), torch.tensor([1, 0])),  # the mean of ln(4/3) and ln(2)
+        (_random(4, 3), torch.tensor([2, 0, 1, 1])),
+        (2 * _random(3, 3) + 1, torch.tensor([0, 2, 2])),
+        (torch.tensor([[1000.0, 0.0], [0.0, -1000.0]]), torch.tensor([1, 0])),
+    ]
+
+
+def _naive(x: Tensor, dim: int = 1) -> Tensor:
+    return (x.exp() / x.exp().sum(dim=dim, keepdim=True)).log()
+
+
+def _logs(x: Tensor, dim: int = 1) -> tuple[Tensor, ...]:
+    """Logarithms of the probabilities, in the three ways that people write them."""
+    return x.log_softmax(dim=dim), x.softmax(dim=dim).log(), _naive(x, dim)
+
+
+def _right(logs: Tensor, labels: Tensor) -> Tensor:
+    return logs.gather(1, labels[:, None])[:, 0]  # (B, K), (B,) -> (B,)
+
+
+def _three_ways(
+    finish: Callable[[Tensor, Tensor], Tensor], dim: int = 1
+) -> tuple[Callable[[Tensor, Tensor], Tensor], ...]:
+    """Make the same mistake with each way to write the logarithm."""
+    return tuple(lambda logits, labels, way=way: finish(_logs(logits, dim)[way], labels) for way in range(3))
+
+
+cross_entropy = Exercise(
+    "cross_entropy",
+    lambda logits, labels: F.cross_entropy(logits, labels),
+    _cross_entropy_examples,
+    (
+        Mistake(
+            "sum instead of mean",
+            "You add the losses of the batch up. With a larger batch the loss would be larger, and so would the "
+            "gradients: the learning rate would have to change with the batch size. Take the mean over the images.",
+            *_three_ways(lambda logs, labels: -_right(logs, labels).sum()),
+        ),
+        Mistake(
+            "mean over all classes",
+            "You divide by the number of images times the number of classes. Only one number of each row counts, that "
+            "of the right class, so the mean is over the images alone.",
+            *_three_ways(lambda logs, labels: -_right(logs, labels).sum() / logs.numel()),
+            *_three_ways(lambda logs, labels: -(F.one_hot(labels, logs.shape[1]) * logs).mean()),
+        ),
+        Mistake(
+            "the minus is missing",
+            "Your loss is negative. The logarithm of a probability is below 0, and a loss should be small where the "
+            "model is right. Training makes the loss smaller: with your sign it would make the right class less "
+            "likely.",
+            *_three_ways(lambda logs, labels: _right(logs, labels).mean()),
+        ),
+        Mistake(
+            "softmax over the batch",
+            "Your probabilities sum to 1 down each column: the images compete with each other. The classes of one "
+            "image should. Which axis of (B, K) counts the classes?",
+            *_three_ways(lambda logs, labels: -_right(logs, labels).mean(), dim=0),
+        ),
+        Mistake(
+            "the logarithm of a logit",
+            "You take the logarithm of a logit. A logit is no probability: it may be negative, and then its logarithm "
+            "is nan. One step is missing between the two.",
+            lambda logits, labels: -_right(logits, labels).log().mean(),
+        ),
+        Mistake(
+            "no softmax and no logarithm",
+            "You take the logit of the right class, and the other classes do not count. A large logit means nothing by "
+            "itself: the model can make all of them large. Turn them into probabilities first.",
+            lambda logits, labels: -_right(logits, labels).mean(),
+        ),
+        Mistake(
+            "no logarithm",
+            "You use the probability itself. With the logarithm, a right class that gets almost no probability costs "
+            "very much; without it, at most 1, and a model that is quite wrong learns slowly.",
+            lambda logits, labels: -_right(logits.softmax(dim=1), labels).mean(),
+            lambda logits, labels: 1 - _right(logits.softmax(dim=1), labels).mean(),
+        ),
+        Mistake(
+            "every image with every label",
+            "You pick the labels of all images from each row: logs[:, labels] has the shape (B, B). Each row needs its "
+            "own label only, so give the row numbers too.",
+            *_three_ways(lambda logs, labels: -logs[:, labels].mean()),
+        ),
+        Mistake(
+            "the labels are not used",
+            "Your loss does not depend on the labels: you use the class that the model prefers, or all classes. A "
+            "model that is sure and wrong would not be told so.",
+            *_three_ways(lambda logs, labels: -logs.max(dim=1).values.mean()),
+            *_three_ways(lambda logs, labels: -logs.mean()),
+            *_three_ways(lambda logs, labels: -logs.sum(dim=1).mean()),
+        ),
+        Mistake(
+            "another logarithm",
+            "Your loss is right up to a factor: you took the logarithm to base 2 or 10. The natural logarithm is "
+            "meant, torch.log.",
+            *_three_ways(lambda logs, labels: -_right(logs, labels).mean() / math.log(2)),
+            *_three_ways(lambda logs, labels: -_right(logs, labels).mean() / math.log(10)),
+        ),
+        Mistake(
+            "large numbers overflow",
+            "Right for small logits. For large ones the exponential leaves the range of a float, or a probability "
+            "becomes exactly 0 and its logarithm minus infinity. Do not compute the probability at all: what is the "
+            "logarithm of a fraction? PyTorch has a function that does softmax and logarithm together.",
+            lambda logits, labels: -_right(logits.softmax(dim=1).log(), labels).mean(),
+            lambda logits, labels: -_right(_naive(logits), labels).mean(),
+            lambda logits, labels: (logits.exp().sum(dim=1).log() - _right(logits, labels)).mean(),
+        ),
+    ),
+    "The mean over the images, equal to F.cross_entropy, also for large logits.",
+    run=_as_tensor,
+)
+
+
+# --- confusion_matrix
+
+
+def _confusion_examples() -> list[tuple[Any, ...]]:
+    numbers = torch.Generator().manual_seed(6)
+    draw = [torch.randint(5, (40,), generator=numbers) for _ in range(2)]
+    return [
+        (torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]), 2),
+        (torch.tensor([2, 2, 2, 0]), torch.tensor([1, 1, 2, 0]), 3),  # one pair twice
+        (torch.tensor([0, 1, 1]), torch.tensor([1, 0, 0]), 4),  # two classes do not occur
+        (*draw, 5),
+    ]
+
+
+def _matrix(predicted: Tensor, labels: Tensor, k: int) -> Tensor:
+    return evaluation.confusion_matrix(F.one_hot(predicted, k).float(), labels)
+
+
+def _each_pair_once(predicted: Tensor, labels: Tensor, num_classes: int) -> Tensor:
+    matrix = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    matrix[labels, predicted] += 1
+    return matrix
+
+
+confusion_matrix = Exercise(
+    "confusion_matrix",
+    lambda predicted, labels, num_classes: _matrix(predicted, labels, num_classes),
+    _confusion_examples,
+    (
+        Mistake(
+            "rows and columns exchanged",
+            "Your rows are what the model says. Here a row is what the image shows, and a column what the model says. "
+            "Both forms are in use, so always look which one a figure has.",
+            lambda predicted, labels, num_classes: _matrix(labels, predicted, num_classes),
+        ),
+        Mistake(
+            "each pair is counted once",
+            "Where a pair comes twice, you count it once: `matrix[labels, predicted] += 1` reads all cells, adds 1, "
+            "and writes them back, so the second writing only repeats the first. Count in a loop, or give each pair a "
+            "number and let bincount count the numbers.",
+            _each_pair_once,
+            lambda predicted, labels, num_classes: _each_pair_once(labels, predicted, num_classes),
+        ),
+        Mistake(
+            "only the right answers",
+            "You count where the two agree: that is the diagonal alone. The other cells say which classes are taken "
+            "for each other, which is what the matrix is for.",
+            lambda predicted, labels, num_classes: _matrix(predicted, labels, num_classes).diagonal().diag(),
+        ),
+        Mistake(
+            "only the mistakes",
+            "You leave the right answers out: the diagonal is empty. They belong to the matrix, so that a row sums to "
+            "the number of images of that class.",
+            lambda predicted, labels, num_classes: (
+                _matrix(predicted, labels, num_classes) * (1 - torch.eye(num_classes, dtype=torch.int64))
+            ),
+        ),
+        Mistake(
+            "shares instead of counts",
+            "You divide. The task asks for counts: whole numbers. Counts can be turned into shares later, of a row or "
+            "of everything; from shares nobody gets the counts back.",
+            lambda predicted, labels, num_classes: _matrix(predicted, labels, num_classes) / len(labels),
+            lambda predicted, labels, num_classes: (
+                _matrix(predicted, labels, num_classes)
+                / _matrix(predicted, labels, num_classes).sum(dim=1, keepdim=True)
+            ),
+            lambda predicted, labels, num_classes: (
+                _matrix(predicted, labels, num_classes)
+                / _matrix(predicted, labels, num_classes).sum(dim=1, keepdim=True).clamp(min=1)
+            ),
+        ),
+        Mistake(
+            "the size comes from the data",
+            "Here are four classes, of which only two occur. Your matrix is only as large as the largest number that "
+            "occurs, or your code stops. It should have num_classes rows and columns always: bincount, for example, "
+            "takes a `minlength`.",
+            lambda predicted, labels, num_classes: _matrix(
+                predicted, labels, int(max(labels.max(), predicted.max())) + 1
+            ),
+            lambda predicted, labels, num_classes: (
+                (labels * num_classes + predicted).bincount().reshape(num_classes, num_classes)
+            ),
+        ),
+    ),
+    "Every pair is counted, every class has its row and its column, and a row is what the image shows.",
+)

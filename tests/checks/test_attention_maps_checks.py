@@ -1,0 +1,366 @@
+"""Lesson 7's exercises: every usual mistake, written as a learner would, gets its own hint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from course_utils.checks.attention_maps import class_token_map, mean_attention_distance, rollout
+from course_utils.checks.core import Exercise
+
+# Exercise 1
+
+
+def map_of_column(weights, grid):
+    h = weights.shape[0]
+    average = sum(weights[i] for i in range(h)) / h
+    return average[:, 0][1:].view(grid)
+
+
+def map_with_class_token(weights, grid):
+    average = torch.mean(weights, 0)
+    return average[0, :].view(grid[0], grid[1])
+
+
+def map_with_class_token_not_reshaped(weights, grid):
+    return torch.mean(weights, 0)[0]
+
+
+def map_without_last(weights, grid):
+    rows, columns = grid
+    result = torch.zeros(rows, columns)
+    for r in range(rows):
+        for c in range(columns):
+            result[r, c] = weights[:, 0, r * columns + c].mean()
+    return result
+
+
+def map_of_last_token(weights, grid):
+    return torch.mean(weights, dim=0)[-1][1:].view(*grid)
+
+
+def map_of_first_patch(weights, grid):
+    return torch.mean(weights, dim=0)[1][1:].view(*grid)
+
+
+def map_max(weights, grid):
+    return weights.max(dim=0).values[0][1:].view(grid)
+
+
+def map_sum(weights, grid):
+    return torch.einsum("hnm->nm", weights)[0, 1:].view(grid)
+
+
+def map_one_head(weights, grid):
+    head = weights[0]
+    return head[0][1:].view(grid)
+
+
+def map_each_head(weights, grid):
+    return torch.stack([head[0, 1:].view(grid) for head in weights])
+
+
+def map_all_rows(weights, grid):
+    received = weights.mean(dim=1)  # (h, N)
+    return received.mean(dim=0)[1:].view(grid)
+
+
+def map_transposed_shape(weights, grid):
+    rows, columns = grid
+    return weights.mean(0)[0][1:].view(columns, rows)
+
+
+def map_column_by_column(weights, grid):
+    row = weights.mean(0)[0][1:]
+    result = torch.zeros(grid)
+    for index, value in enumerate(row):
+        result[index % grid[0], index // grid[0]] = value
+    return result
+
+
+def map_normalised(weights, grid):
+    fused = weights.mean(0)[0][1:]
+    fused = fused / torch.sum(fused)
+    return fused.view(grid)
+
+
+# Exercise 2
+
+
+def rollout_no_residual(weights):
+    total = torch.eye(weights.size(-1))
+    for i in range(weights.size(0)):
+        total = torch.matmul(torch.mean(weights[i], 0), total)
+    return total
+
+
+def rollout_wrong_order(weights):
+    eye = torch.eye(weights.size(-1))
+    out = eye
+    for a in weights:
+        out = out @ (0.5 * a.mean(0) + 0.5 * eye)
+    return out
+
+
+def rollout_not_divided(weights):
+    eye = torch.eye(weights.size(-1))
+    out = eye
+    for a in weights:
+        out = (a.mean(0) + eye) @ out
+    return out
+
+
+def rollout_overwritten(weights):
+    eye = torch.eye(weights.size(-1))
+    for a in weights:
+        out = 0.5 * a.mean(0) + 0.5 * eye
+        out = out @ eye
+    return out
+
+
+def rollout_returns_early(weights):
+    eye = torch.eye(weights.size(-1))
+    out = eye
+    for a in weights:
+        out = (0.5 * a.mean(0) + 0.5 * eye) @ out
+        return out
+
+
+def rollout_starts_late(weights):
+    eye = torch.eye(weights.size(-1))
+    out = eye
+    for i in range(1, len(weights)):
+        out = (0.5 * weights[i].mean(0) + 0.5 * eye) @ out
+    return out
+
+
+def rollout_elementwise(weights):
+    eye = torch.eye(weights.size(-1))
+    out = torch.ones_like(eye)
+    for a in weights:
+        out = out * (0.5 * a.mean(0) + 0.5 * eye)
+    return out
+
+
+def rollout_averaged(weights):
+    n = weights.size(-1)
+    return 0.5 * weights.mean(dim=(0, 1)) + 0.5 * torch.eye(n)
+
+
+def rollout_residual_at_the_end(weights):
+    out = torch.eye(weights.size(-1))
+    for a in weights.mean(1):
+        out = a @ out
+    return 0.5 * out + 0.5 * torch.eye(weights.size(-1))
+
+
+def rollout_max(weights):
+    eye = torch.eye(weights.size(-1))
+    out = eye
+    for a in weights:
+        out = (0.5 * a.max(dim=0).values + 0.5 * eye) @ out
+    return out
+
+
+def rollout_columns(weights):
+    eye = torch.eye(weights.size(-1))
+    out = eye
+    for a in weights.mean(1):
+        step = a + eye
+        step = step / step.sum(dim=0)
+        out = step @ out
+    return out
+
+
+# Exercise 3
+
+
+def distance_by_loops(
+    weights, grid, patch_size, between=None, keep=slice(1, None), normalise=True, divide_by=None, width=None
+):
+    """The whole computation, number by number; the keywords make it wrong."""
+    width = width or grid[1]
+    between = between or (lambda dr, dc: math.hypot(dr, dc) * patch_size)
+    result = []
+    for head in weights[:, keep, keep].tolist():
+        total = 0.0
+        for i, row in enumerate(head):
+            whole = sum(row) if normalise else 1.0
+            for j, weight in enumerate(row):
+                total += weight / whole * between(i // width - j // width, i % width - j % width)
+        result.append(total / (divide_by or len(head)))
+    return torch.tensor(result)
+
+
+def distance_in_patches(weights, grid, patch_size):
+    return distance_by_loops(weights, grid, 1)
+
+
+def distance_squared(weights, grid, patch_size):
+    return distance_by_loops(weights, grid, patch_size, lambda dr, dc: (dr * patch_size) ** 2 + (dc * patch_size) ** 2)
+
+
+def distance_squared_in_patches(weights, grid, patch_size):
+    return distance_by_loops(weights, grid, patch_size, lambda dr, dc: (dr**2 + dc**2) * patch_size)
+
+
+def distance_taxi(weights, grid, patch_size):
+    return distance_by_loops(weights, grid, patch_size, lambda dr, dc: (abs(dr) + abs(dc)) * patch_size)
+
+
+def distance_table(grid, patch_size):
+    y, x = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
+    y, x = y.flatten() * float(patch_size), x.flatten() * float(patch_size)
+    return ((y[:, None] - y) ** 2 + (x[:, None] - x) ** 2).sqrt()
+
+
+def distance_unweighted(weights, grid, patch_size):
+    return torch.stack([distance_table(grid, patch_size).mean() for _ in weights])
+
+
+def distance_with_class_token(weights, grid, patch_size):
+    weighted = weights * distance_table(grid, patch_size)
+    return weighted.sum(2).mean(1)
+
+
+def distance_without_last(weights, grid, patch_size):
+    return distance_by_loops(weights, grid, patch_size, keep=slice(0, -1))
+
+
+def distance_not_normalised(weights, grid, patch_size):
+    return distance_by_loops(weights, grid, patch_size, normalise=False)
+
+
+def distance_thrown_together(weights, grid, patch_size):
+    patches = weights[:, 1:, 1:]
+    return torch.stack([(a * distance_table(grid, patch_size)).sum() / a.sum() for a in patches])
+
+
+def distance_summed(weights, grid, patch_size):
+    return distance_by_loops(weights, grid, patch_size, divide_by=1)
+
+
+def distance_one_number(weights, grid, patch_size):
+    return distance_by_loops(weights, grid, patch_size).mean()
+
+
+def distance_of_mean_head(weights, grid, patch_size):
+    return distance_by_loops(weights.mean(0)[None], grid, patch_size)[0]
+
+
+def distance_grid_exchanged(weights, grid, patch_size):
+    return distance_by_loops(weights, grid, patch_size, width=grid[0])
+
+
+WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
+    (class_token_map, "column instead of row", map_of_column),
+    (class_token_map, "class token not removed", map_with_class_token),
+    (class_token_map, "class token not removed", map_with_class_token_not_reshaped),
+    (class_token_map, "last token dropped instead of the first", map_without_last),
+    (class_token_map, "row of a patch instead of the class token", map_of_last_token),
+    (class_token_map, "row of a patch instead of the class token", map_of_first_patch),
+    (class_token_map, "maximum over the heads", map_max),
+    (class_token_map, "sum over the heads", map_sum),
+    (class_token_map, "one head only", map_one_head),
+    (class_token_map, "heads still apart", map_each_head),
+    (class_token_map, "mean over all rows", map_all_rows),
+    (class_token_map, "grid transposed", map_transposed_shape),
+    (class_token_map, "grid transposed", map_column_by_column),
+    (class_token_map, "normalised again", map_normalised),
+    (rollout, "no residual connection", rollout_no_residual),
+    (rollout, "product in the wrong order", rollout_wrong_order),
+    (rollout, "sum instead of average", rollout_not_divided),
+    (rollout, "only one layer", rollout_overwritten),
+    (rollout, "only one layer", rollout_returns_early),
+    (rollout, "a layer left out", rollout_starts_late),
+    (rollout, "elementwise product", rollout_elementwise),
+    (rollout, "layers averaged", rollout_averaged),
+    (rollout, "residual connection only once", rollout_residual_at_the_end),
+    (rollout, "maximum over the heads", rollout_max),
+    (rollout, "normalised down the columns", rollout_columns),
+    (mean_attention_distance, "in patches instead of pixels", distance_in_patches),
+    (mean_attention_distance, "squared distance", distance_squared),
+    (mean_attention_distance, "squared distance", distance_squared_in_patches),
+    (mean_attention_distance, "steps along rows and columns", distance_taxi),
+    (mean_attention_distance, "not weighted", distance_unweighted),
+    (mean_attention_distance, "class token not removed", distance_with_class_token),
+    (mean_attention_distance, "last token dropped instead of the first", distance_without_last),
+    (mean_attention_distance, "rows not normalised again", distance_not_normalised),
+    (mean_attention_distance, "all rows thrown together", distance_thrown_together),
+    (mean_attention_distance, "sum over the patches", distance_summed),
+    (mean_attention_distance, "heads averaged", distance_one_number),
+    (mean_attention_distance, "heads averaged", distance_of_mean_head),
+    (mean_attention_distance, "rows and columns of the grid exchanged", distance_grid_exchanged),
+]
+
+
+@pytest.mark.parametrize(
+    ("exercise", "mistake", "attempt"), WRONG_ATTEMPTS, ids=lambda value: getattr(value, "__name__", None)
+)
+def test_a_mistake_is_named(exercise, mistake, attempt):
+    verdict = exercise.examine(attempt)
+    assert (verdict.status, verdict.mistake) == ("wrong", mistake)
+    assert next(each.hint for each in exercise.mistakes if each.name == mistake) in verdict.message
+
+
+def test_every_mistake_has_an_attempt():
+    tried = {(exercise.name, mistake) for exercise, mistake, _ in WRONG_ATTEMPTS}
+    known = {
+        (exercise.name, mistake.name)
+        for exercise in (class_token_map, rollout, mean_attention_distance)
+        for mistake in exercise.mistakes
+    }
+    assert tried == known
+
+
+# Right attempts, written otherwise than the package.
+
+
+def map_by_loops(weights, grid):
+    h, n, _ = weights.shape
+    values = [sum(weights[i, 0, j].item() for i in range(h)) / h for j in range(1, n)]
+    return torch.tensor(values).view(grid)
+
+
+def map_by_einsum(weights, grid):
+    return torch.einsum("hm->m", weights[:, 0])[1:].unflatten(0, grid) / len(weights)
+
+
+def rollout_on_transposes(weights):
+    eye = torch.eye(weights.size(-1))
+    out = eye
+    for a in reversed(weights.mean(1)):  # from the last layer to the first, growing on the right
+        out = out @ (0.5 * a + 0.5 * eye)
+    return out
+
+
+def rollout_by_chain(weights):
+    steps = [a + torch.eye(a.size(-1)) for a in weights.mean(1)]
+    steps = [step / step.sum(dim=1, keepdim=True) for step in steps]
+    return steps[0] if len(steps) == 1 else torch.linalg.multi_dot(steps[::-1])
+
+
+def distance_by_einsum(weights, grid, patch_size):
+    patches = weights[:, 1:, 1:]
+    patches = patches / patches.sum(-1)[..., None]
+    return torch.einsum("hij,ij->h", patches, distance_table(grid, patch_size)) / patches.shape[1]
+
+
+@pytest.mark.parametrize(
+    ("exercise", "attempt"),
+    [
+        (class_token_map, map_by_loops),
+        (class_token_map, map_by_einsum),
+        (rollout, rollout_on_transposes),
+        (rollout, rollout_by_chain),
+        (mean_attention_distance, distance_by_loops),
+        (mean_attention_distance, distance_by_einsum),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_another_right_way_passes(exercise, attempt):
+    verdict = exercise.examine(attempt)
+    assert verdict.status == "correct", verdict.message

@@ -1,0 +1,407 @@
+"""Lesson 4: each mistake, written as a learner might write it, gets its hint; right attempts pass."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from course_utils.checks.blocks import drop_path, gelu, layer_norm, pre_norm_block
+from course_utils.checks.core import Exercise
+
+
+def norm_of_everything(x, weight, bias, eps):
+    centred = x - torch.mean(x)
+    return centred * torch.rsqrt((centred**2).mean() + eps) * weight + bias
+
+
+def norm_of_each_image(x, weight, bias, eps):
+    done = []
+    for image in x:
+        done.append((image - image.mean()) / (image.var(correction=0) + eps).sqrt() * weight + bias)
+    return torch.stack(done)
+
+
+def norm_over_tokens(x, weight, bias, eps):
+    turned = x.transpose(1, 2)  # (B, D, N)
+    normed = torch.nn.functional.layer_norm(turned, turned.shape[-1:], eps=eps)
+    return normed.transpose(1, 2) * weight + bias
+
+
+def norm_over_images(x, weight, bias, eps):
+    centre = x.mean(0)
+    spread = ((x - centre) ** 2).mean(0)
+    return weight * (x - centre) / (spread + eps) ** 0.5 + bias
+
+
+def norm_over_the_batch(x, weight, bias, eps):
+    rows = x.reshape(-1, x.shape[-1])  # (B, N, D) -> (B N, D)
+    centred = rows - rows.mean(0)
+    return (centred * torch.rsqrt(centred.square().mean(0) + eps) * weight + bias).reshape(x.shape)
+
+
+def norm_with_lost_axis(x, weight, bias, eps):
+    mean = x.mean(-1)
+    variance = x.var(-1, correction=0)
+    return weight * ((x - mean) / (variance + eps) ** 0.5) + bias
+
+
+def norm_with_sample_variance(x, weight, bias, eps):
+    mu, sigma2 = torch.mean(x, -1, True), torch.var(x, -1, keepdim=True)
+    return weight * (x - mu) / (sigma2 + eps).sqrt() + bias
+
+
+def norm_as_on_the_web(x, weight, bias, eps):
+    mean = x.mean(-1, keepdim=True)
+    std = x.std(-1, keepdim=True)
+    return weight * (x - mean) / (std + eps) + bias
+
+
+def norm_by_std_without_eps(x, weight, bias, eps):
+    return weight * ((x - x.mean(2, keepdim=True)) / x.std(2, keepdim=True)) + bias
+
+
+def norm_without_root(x, weight, bias, eps):
+    mean = x.sum(-1, keepdim=True) / x.shape[-1]
+    variance = ((x - mean) ** 2).sum(-1, keepdim=True) / x.shape[-1]
+    return (x - mean) / (variance + eps) * weight + bias
+
+
+def norm_with_eps_outside(x, weight, bias, eps):
+    centred = x - x.mean(-1, keepdim=True)
+    return centred / ((centred * centred).mean(-1, keepdim=True) ** 0.5 + eps) * weight + bias
+
+
+def norm_without_eps(x, weight, bias, eps):
+    return (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True, correction=0) * weight + bias
+
+
+def norm_with_mean_in(x, weight, bias, eps):
+    variance = (x**2).mean(-1, keepdim=True) - x.mean(-1, keepdim=True) ** 2
+    return x * (variance + eps) ** -0.5 * weight + bias
+
+
+def norm_by_root_mean_square(x, weight, bias, eps):
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight + bias
+
+
+def norm_without_parameters(x, weight, bias, eps):
+    return torch.nn.functional.layer_norm(x, (x.shape[-1],), eps=eps)
+
+
+def norm_without_shift(x, weight, bias, eps):
+    return torch.nn.functional.layer_norm(x, (x.shape[-1],), weight=weight, eps=eps)
+
+
+def norm_without_scale(x, weight, bias, eps):
+    return torch.nn.functional.layer_norm(x, (x.shape[-1],), eps=eps) + bias
+
+
+def norm_shifted_first(x, weight, bias, eps):
+    shifted = torch.nn.functional.layer_norm(x, (x.shape[-1],), bias=bias, eps=eps)
+    return weight * shifted
+
+
+def normal_probability(x):
+    return torch.distributions.Normal(0.0, 1.0).cdf(x)
+
+
+def gelu_by_tanh(x):
+    return torch.nn.functional.gelu(x, approximate="tanh")
+
+
+def gelu_by_sigmoid(x):
+    return x / (1 + torch.exp(-1.702 * x))
+
+
+def gelu_as_silu(x):
+    return x / (1 + torch.exp(-x))
+
+
+def gelu_as_relu(x):
+    return torch.where(x > 0, x, torch.zeros_like(x))
+
+
+def gelu_twice(x):
+    return x + x * torch.erf(x * 0.5**0.5)
+
+
+def gelu_without_root_of_two(x):
+    return (x + x * torch.erf(x)) / 2
+
+
+def gelu_as_probability(x):
+    return normal_probability(x)
+
+
+def gelu_without_one(x):
+    return x * torch.special.erf(x / 2**0.5) / 2
+
+
+def gelu_without_one_and_half(x):
+    return torch.special.erf(x / 2**0.5) * x
+
+
+def gelu_mirrored(x):
+    return x * torch.special.erfc(x / 2**0.5) / 2
+
+
+def block_post_norm(x, norm1, attention, norm2, mlp):
+    after_attention = norm1(attention(x) + x)
+    return norm2(mlp(after_attention) + after_attention)
+
+
+def block_without_residuals(x, norm1, attention, norm2, mlp):
+    for step in (norm1, attention, norm2, mlp):
+        x = step(x)
+    return x
+
+
+def block_without_first_residual(x, norm1, attention, norm2, mlp):
+    hidden = attention(norm1(x))
+    branch = mlp(norm2(hidden))
+    return hidden + branch
+
+
+def block_without_second_residual(x, norm1, attention, norm2, mlp):
+    hidden = x + attention(norm1(x))
+    hidden = norm2(hidden)
+    return mlp(hidden)
+
+
+def block_on_the_stream(x, norm1, attention, norm2, mlp):
+    x = norm1(x)
+    x = x + attention(x)
+    x = norm2(x)
+    return x + mlp(x)
+
+
+def block_parallel(x, norm1, attention, norm2, mlp):
+    attended = attention(norm1(x))
+    thought = mlp(norm2(x))
+    return x + attended + thought
+
+
+def block_that_forgets(x, norm1, attention, norm2, mlp):
+    residual = x
+    y = residual + attention(norm1(x))
+    return residual + mlp(norm2(y))
+
+
+def block_as_one_chain(x, norm1, attention, norm2, mlp):
+    y = attention(norm1(x))
+    y = mlp(norm2(y))
+    return y + x
+
+
+def block_with_first_norm_twice(x, norm1, attention, norm2, mlp):
+    for layer in (attention, mlp):
+        x = x + layer(norm1(x))
+    return x
+
+
+def block_with_second_norm_twice(x, norm1, attention, norm2, mlp):
+    for layer in (attention, mlp):
+        x = x + layer(norm2(x))
+    return x
+
+
+def block_with_swapped_norms(x, norm1, attention, norm2, mlp):
+    for norm, layer in ((norm2, attention), (norm1, mlp)):
+        x = x + layer(norm(x))
+    return x
+
+
+def block_with_late_norms(x, norm1, attention, norm2, mlp):
+    x = norm1(attention(x)) + x
+    return norm2(mlp(x)) + x
+
+
+def block_without_norms(x, norm1, attention, norm2, mlp):
+    y = x + attention(x)
+    return y + mlp(y)
+
+
+def block_mlp_first(x, norm1, attention, norm2, mlp):
+    y = x + mlp(norm2(x))
+    return y + attention(norm1(y))
+
+
+def block_mlp_first_other_norms(x, norm1, attention, norm2, mlp):
+    y = x + mlp(norm1(x))
+    return y + attention(norm2(y))
+
+
+def image_by_image(branch, draw, choose):
+    return torch.stack([choose(image, float(number)) for image, number in zip(branch, draw, strict=True)])
+
+
+def drop_without_rescaling(branch, draw, rate):
+    return image_by_image(branch, draw, lambda image, number: image * 0 if number < rate else image)
+
+
+def drop_the_wrong_ones(branch, draw, rate):
+    return image_by_image(branch, draw, lambda image, number: image / (1 - rate) if number < rate else image * 0)
+
+
+def drop_with_the_rate_of_keeping(branch, draw, rate):
+    keep = draw[:, None, None] < rate
+    return torch.where(keep, branch / rate, torch.zeros(()))
+
+
+def drop_and_shrink(branch, draw, rate):
+    return image_by_image(branch, draw, lambda image, number: image * 0 if number < rate else image * (1 - rate))
+
+
+def drop_and_divide_by_rate(branch, draw, rate):
+    keep = (draw > rate).float()[:, None, None]
+    return keep * branch / rate
+
+
+def drop_numbers(branch, draw, rate):
+    mask = torch.where(draw < rate, 0.0, 1.0)
+    return torch.einsum("bnd,d->bnd", branch, mask) / (1 - rate)
+
+
+def drop_tokens(branch, draw, rate):
+    mask = torch.where(draw < rate, 0.0, 1.0)
+    return torch.einsum("bnd,n->bnd", branch, mask) / (1 - rate)
+
+
+def drop_nothing(branch, draw, rate):
+    return branch * (1 / (1 - rate))
+
+
+def drop_nothing_at_all(branch, draw, rate):
+    return branch.clone()
+
+
+WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
+    (layer_norm, "one mean for everything", norm_of_everything),
+    (layer_norm, "one mean for everything", norm_of_each_image),
+    (layer_norm, "over the tokens", norm_over_tokens),
+    (layer_norm, "over the batch", norm_over_images),
+    (layer_norm, "over the batch", norm_over_the_batch),
+    (layer_norm, "the axis is lost", norm_with_lost_axis),
+    (layer_norm, "variance divided by D - 1", norm_with_sample_variance),
+    (layer_norm, "x.std with eps beside it", norm_as_on_the_web),
+    (layer_norm, "x.std with eps beside it", norm_by_std_without_eps),
+    (layer_norm, "divided by the variance", norm_without_root),
+    (layer_norm, "eps outside the root", norm_with_eps_outside),
+    (layer_norm, "eps is missing", norm_without_eps),
+    (layer_norm, "the mean stays in", norm_with_mean_in),
+    (layer_norm, "the mean stays in", norm_by_root_mean_square),
+    (layer_norm, "no scale, no shift", norm_without_parameters),
+    (layer_norm, "scale or shift missing", norm_without_shift),
+    (layer_norm, "scale or shift missing", norm_without_scale),
+    (layer_norm, "shift before scale", norm_shifted_first),
+    (gelu, "the tanh approximation", gelu_by_tanh),
+    (gelu, "the sigmoid approximation", gelu_by_sigmoid),
+    (gelu, "SiLU", gelu_as_silu),
+    (gelu, "ReLU", gelu_as_relu),
+    (gelu, "the half is missing", gelu_twice),
+    (gelu, "erf of x itself", gelu_without_root_of_two),
+    (gelu, "the probability alone", gelu_as_probability),
+    (gelu, "the 1 is missing", gelu_without_one),
+    (gelu, "the 1 is missing", gelu_without_one_and_half),
+    (gelu, "mirrored", gelu_mirrored),
+    (pre_norm_block, "post-norm", block_post_norm),
+    (pre_norm_block, "a residual is missing", block_without_residuals),
+    (pre_norm_block, "a residual is missing", block_without_first_residual),
+    (pre_norm_block, "a residual is missing", block_without_second_residual),
+    (pre_norm_block, "the norm stands on the residual stream", block_on_the_stream),
+    (pre_norm_block, "both branches from the same input", block_parallel),
+    (pre_norm_block, "the second addition takes the first x", block_that_forgets),
+    (pre_norm_block, "the second addition takes the first x", block_as_one_chain),
+    (pre_norm_block, "one norm used twice", block_with_first_norm_twice),
+    (pre_norm_block, "one norm used twice", block_with_second_norm_twice),
+    (pre_norm_block, "the norms are swapped", block_with_swapped_norms),
+    (pre_norm_block, "the norm comes after the branch", block_with_late_norms),
+    (pre_norm_block, "no norms", block_without_norms),
+    (pre_norm_block, "MLP first", block_mlp_first),
+    (pre_norm_block, "MLP first", block_mlp_first_other_norms),
+    (drop_path, "not rescaled", drop_without_rescaling),
+    (drop_path, "keeps what should be dropped", drop_the_wrong_ones),
+    (drop_path, "keeps what should be dropped", drop_with_the_rate_of_keeping),
+    (drop_path, "multiplied, not divided", drop_and_shrink),
+    (drop_path, "divided by the drop rate", drop_and_divide_by_rate),
+    (drop_path, "along the wrong axis", drop_numbers),
+    (drop_path, "along the wrong axis", drop_tokens),
+    (drop_path, "nothing is dropped", drop_nothing),
+    (drop_path, "nothing is dropped", drop_nothing_at_all),
+]
+
+
+@pytest.mark.parametrize(("exercise", "name", "attempt"), WRONG_ATTEMPTS)
+def test_a_mistake_is_named(exercise, name, attempt):
+    verdict = exercise.examine(attempt)
+    assert (verdict.status, verdict.mistake) == ("wrong", name), verdict.message
+    (mistake,) = [each for each in exercise.mistakes if each.name == name]
+    assert mistake.hint in verdict.message
+
+
+def test_every_mistake_has_an_attempt():
+    tried = {(exercise.name, name) for exercise, name, _ in WRONG_ATTEMPTS}
+    for exercise in (layer_norm, gelu, pre_norm_block, drop_path):
+        for mistake in exercise.mistakes:
+            assert (exercise.name, mistake.name) in tried
+
+
+def norm_by_pytorch(x, weight, bias, eps):
+    return torch.nn.functional.layer_norm(x, (x.shape[-1],), weight, bias, eps)
+
+
+def norm_token_by_token(x, weight, bias, eps):
+    done = torch.empty_like(x)
+    for image in range(x.shape[0]):
+        for token in range(x.shape[1]):
+            numbers = x[image, token]
+            centred = numbers - sum(numbers) / len(numbers)
+            done[image, token] = centred / math.sqrt(sum(centred**2) / len(numbers) + eps) * weight + bias
+    return done
+
+
+def gelu_by_pytorch(x):
+    return nn.GELU()(x)
+
+
+def gelu_by_normal(x):
+    return normal_probability(x) * x
+
+
+def block_by_loop(x, norm1, attention, norm2, mlp):
+    for norm, layer in ((norm1, attention), (norm2, mlp)):
+        x = layer(norm(x)) + x
+    return x
+
+
+def block_as_a_sum(x, norm1, attention, norm2, mlp):
+    attended = attention(norm1(x))
+    return x + attended + mlp(norm2(x + attended))
+
+
+def drop_image_by_image(branch, draw, rate):
+    return image_by_image(branch, draw, lambda image, number: image * 0 if number < rate else image / (1 - rate))
+
+
+def drop_by_einsum(branch, draw, rate):
+    return torch.einsum("bnd,b->bnd", branch, (draw >= rate).float() / (1 - rate))
+
+
+@pytest.mark.parametrize(
+    ("exercise", "attempt"),
+    [
+        (layer_norm, norm_by_pytorch),
+        (layer_norm, norm_token_by_token),
+        (gelu, gelu_by_pytorch),
+        (gelu, gelu_by_normal),
+        (pre_norm_block, block_by_loop),
+        (pre_norm_block, block_as_a_sum),
+        (drop_path, drop_image_by_image),
+        (drop_path, drop_by_einsum),
+    ],
+)
+def test_other_right_ways_pass(exercise, attempt):
+    verdict = exercise.examine(attempt)
+    assert verdict.status == "correct", verdict.message

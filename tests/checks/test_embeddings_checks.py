@@ -1,0 +1,304 @@
+"""Lesson 2's checks: each usual mistake, made as a learner would make it, is told by name."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from course_utils.checks.core import Exercise
+from course_utils.checks.embeddings import add_class_token, position_similarity, sincos_2d
+
+
+def image_by_image(build):
+    """Make a function of a batch from one of an image's tokens (N, D) and the class token (D,)."""
+    return lambda tokens, class_token: torch.stack([build(image, class_token[0, 0]) for image in tokens])
+
+
+def end(tokens, class_token):
+    return torch.hstack((tokens, class_token.repeat(tokens.shape[0], 1, 1)))
+
+
+def end_without_batch(tokens, class_token):
+    return torch.hstack((tokens, class_token))
+
+
+def batch_forgotten(tokens, class_token):
+    return torch.hstack((class_token, tokens))
+
+
+def wider(tokens, class_token):
+    b, n, _ = tokens.shape
+    return torch.dstack((class_token.repeat(b, n, 1), tokens))
+
+
+def wider_behind(tokens, class_token):
+    b, n, _ = tokens.shape
+    return torch.concat((tokens, class_token.repeat(b, n, 1)), dim=-1)
+
+
+def wider_error(tokens, class_token):
+    b = tokens.shape[0]
+    return torch.concat((class_token.repeat(b, 1, 1), tokens), dim=2)
+
+
+def wider_error_last(tokens, class_token):
+    return torch.concatenate((class_token.repeat(tokens.size(0), 1, 1), tokens), dim=-1)
+
+
+def wider_no_batch(tokens, class_token):
+    return torch.concat((class_token, tokens), dim=2)
+
+
+def wider_no_batch_last(tokens, class_token):
+    return torch.concat((class_token, tokens), dim=-1)
+
+
+def one_more_image(tokens, class_token):
+    n = tokens.size(1)
+    return torch.vstack((class_token.repeat(1, n, 1), tokens))
+
+
+def one_more_image_error(tokens, class_token):
+    return torch.vstack((class_token, tokens))
+
+
+def added(tokens, class_token):
+    result = tokens.clone()
+    for i in range(tokens.shape[1]):
+        result[:, i] += class_token[0, 0]
+    return result
+
+
+def first_patch_lost(tokens, class_token):
+    result = tokens.clone()
+    result[:, 0] = class_token[0, 0]
+    return result
+
+
+def for_each_patch(tokens, class_token):
+    b, n, _ = tokens.shape
+    return torch.hstack((class_token.repeat(b, n, 1), tokens))
+
+
+def zeros_in_front(tokens, class_token):
+    b, n, d = tokens.shape
+    result = torch.zeros(b, n + 1, d)
+    result[:, 1:] = tokens
+    return result
+
+
+def pairwise(rule, along=0):
+    """Make a table of all pairs of codes (or of columns), one entry at a time."""
+
+    def table(codes):
+        items = codes.unbind(along)
+        return torch.tensor([[float(rule(a, b, codes)) for b in items] for a in items])
+
+    return table
+
+
+def wrong_axis(codes):
+    lengths = torch.sqrt((codes**2).sum(dim=0))
+    scaled = codes / lengths
+    return torch.einsum("id,jd->ij", scaled, scaled)
+
+
+def columns_unit_rows(codes):
+    unit = codes / codes.norm(dim=-1)[:, None]
+    return torch.einsum("nd,ne->de", unit, unit)
+
+
+def unit_times_unit(codes):
+    unit = codes / torch.sqrt((codes**2).sum(dim=1, keepdim=True))
+    return torch.matmul(unit, unit)
+
+
+def with_itself(codes):
+    return torch.stack([(code @ code) / code.norm() ** 2 for code in codes])
+
+
+def with_itself_columns(codes):
+    return torch.ones(codes.shape[1])
+
+
+def centred_cosine(codes):
+    centred = codes - codes.mean(1).unsqueeze(1)
+    unit = F.normalize(centred, dim=-1)
+    return torch.einsum("id,jd->ij", unit, unit)
+
+
+def unit_distances(codes):
+    unit = codes / codes.norm(dim=1)[:, None]
+    return (unit[:, None] - unit[None]).norm(dim=-1)
+
+
+def by_hand(numbers: Callable):
+    """Make a code patch by patch with the math module: ``numbers(row, column, speeds)`` lists what it consists of."""
+
+    def build(grid, embed_dim, base=10_000.0):
+        count = embed_dim // 4
+        speeds = [base ** (-i / count) for i in range(count)]
+        return torch.tensor(
+            [numbers(row, column, speeds) for row in range(grid[0]) for column in range(grid[1])], dtype=torch.float32
+        )
+
+    return build
+
+
+def sines(place, speeds):
+    return [math.sin(place * speed) for speed in speeds]
+
+
+def cosines(place, speeds):
+    return [math.cos(place * speed) for speed in speeds]
+
+
+def in_turns(place, speeds):
+    return [wave(place * speed) for speed in speeds for wave in (math.sin, math.cos)]
+
+
+def with_speeds(make):
+    """Make a code in NumPy with the speeds that ``make(embed_dim, base)`` gives."""
+
+    def build(grid, embed_dim, base=10_000.0):
+        speeds = make(embed_dim, base)
+        rows, columns = np.indices(grid).reshape(2, -1)
+        parts = [np.sin(np.outer(rows, speeds)), np.cos(np.outer(rows, speeds))]
+        parts += [np.sin(np.outer(columns, speeds)), np.cos(np.outer(columns, speeds))]
+        return torch.from_numpy(np.hstack(parts)).float()
+
+    return build
+
+
+right_code = by_hand(lambda r, c, w: sines(r, w) + cosines(r, w) + sines(c, w) + cosines(c, w))
+
+
+def down_the_columns(grid, embed_dim, base=10_000.0):
+    codes = right_code(grid, embed_dim, base)
+    return torch.stack([codes[row * grid[1] + column] for column in range(grid[1]) for row in range(grid[0])])
+
+
+def along_the_sequence(grid, embed_dim, base=10_000.0):
+    half = embed_dim // 2
+    speeds = [base ** (-i / half) for i in range(half)]
+    return torch.tensor([sines(k, speeds) + cosines(k, speeds) for k in range(grid[0] * grid[1])])
+
+
+def both_added(grid, embed_dim, base=10_000.0):
+    half = embed_dim // 2
+    speeds = [base ** (-i / half) for i in range(half)]
+
+    def waves(place):
+        return torch.tensor(sines(place, speeds) + cosines(place, speeds))
+
+    return torch.stack([waves(row) + waves(column) for row in range(grid[0]) for column in range(grid[1])])
+
+
+def cosine_rule(a, b, codes):
+    return (a @ b) / (a.norm() * b.norm())
+
+
+WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
+    (add_class_token, "appended at the end", end),
+    (add_class_token, "appended at the end", end_without_batch),
+    (add_class_token, "not repeated for each image", batch_forgotten),
+    (add_class_token, "joined along the width", wider),
+    (add_class_token, "joined along the width", wider_behind),
+    (add_class_token, "joined along the width", wider_error),
+    (add_class_token, "joined along the width", wider_error_last),
+    (add_class_token, "joined along the width", wider_no_batch),
+    (add_class_token, "joined along the width", wider_no_batch_last),
+    (add_class_token, "joined along the batch", one_more_image),
+    (add_class_token, "joined along the batch", one_more_image_error),
+    (add_class_token, "added instead of put in front", added),
+    (add_class_token, "put over the first patch", first_patch_lost),
+    (add_class_token, "one class token for each patch", for_each_patch),
+    (add_class_token, "a new token instead of the given one", zeros_in_front),
+    (position_similarity, "lengths left in", pairwise(lambda a, b, _: (a * b).sum())),
+    (position_similarity, "divided by one length only", pairwise(lambda a, b, _: (a @ b) / a.norm())),
+    (position_similarity, "divided by one length only", pairwise(lambda a, b, _: (a @ b) / b.norm())),
+    (position_similarity, "length of the columns", wrong_axis),
+    (position_similarity, "one length for all codes", pairwise(lambda a, b, codes: (a @ b) / codes.norm() ** 2)),
+    (position_similarity, "one length for all codes", pairwise(lambda a, b, codes: (a @ b) / codes.norm())),
+    (position_similarity, "squared lengths", pairwise(lambda a, b, _: (a @ b) / ((a @ a) * (b @ b)))),
+    (position_similarity, "transpose forgotten", unit_times_unit),
+    (position_similarity, "columns compared", pairwise(cosine_rule, along=1)),
+    (position_similarity, "columns compared", columns_unit_rows),
+    (position_similarity, "columns compared", pairwise(lambda a, b, _: a @ b, along=1)),
+    (position_similarity, "each code with itself only", with_itself),
+    (position_similarity, "each code with itself only", with_itself_columns),
+    (position_similarity, "mean taken away first", torch.corrcoef),
+    (position_similarity, "mean taken away first", centred_cosine),
+    (position_similarity, "distances", pairwise(lambda a, b, _: (a - b).norm())),
+    (position_similarity, "distances", unit_distances),
+    (
+        sincos_2d,
+        "column before row",
+        by_hand(lambda r, c, w: sines(c, w) + cosines(c, w) + sines(r, w) + cosines(r, w)),
+    ),
+    (sincos_2d, "patches column by column", down_the_columns),
+    (
+        sincos_2d,
+        "cosine before sine",
+        by_hand(lambda r, c, w: cosines(r, w) + sines(r, w) + cosines(c, w) + sines(c, w)),
+    ),
+    (sincos_2d, "all sines first", by_hand(lambda r, c, w: sines(r, w) + sines(c, w) + cosines(r, w) + cosines(c, w))),
+    (sincos_2d, "sine and cosine in turns", by_hand(lambda r, c, w: in_turns(r, w) + in_turns(c, w))),
+    (
+        sincos_2d,
+        "speeds fall too slowly",
+        with_speeds(lambda d, base: 1 / base ** (2 * np.arange(d // 4) / d)),
+    ),
+    (sincos_2d, "speeds fall too slowly", with_speeds(lambda d, base: base ** (-np.arange(d // 4) / d))),
+    (
+        sincos_2d,
+        "speeds fall too far",
+        with_speeds(lambda d, base: np.exp(-np.linspace(0, 1, d // 4) * np.log(base))),
+    ),
+    (
+        sincos_2d,
+        "speeds fall too far",
+        with_speeds(lambda d, base: base ** -(np.arange(0, d // 2, 2) / (d // 4))),
+    ),
+    (sincos_2d, "speeds grow", with_speeds(lambda d, base: base ** (np.arange(d // 4) / (d // 4)))),
+    (sincos_2d, "one speed for all", with_speeds(lambda d, base: np.ones(d // 4))),
+    (sincos_2d, "base written in", with_speeds(lambda d, base: 10_000 ** (-np.arange(d // 4) / (d // 4)))),
+    (sincos_2d, "number of the patch instead of row and column", along_the_sequence),
+    (
+        sincos_2d,
+        "counted from 1",
+        by_hand(lambda r, c, w: sines(r + 1, w) + cosines(r + 1, w) + sines(c + 1, w) + cosines(c + 1, w)),
+    ),
+    (sincos_2d, "row and column added", both_added),
+]
+
+RIGHT_ATTEMPTS = [
+    (add_class_token, lambda tokens, c: torch.hstack((c.repeat(tokens.shape[0], 1, 1), tokens))),
+    (add_class_token, image_by_image(lambda image, c: torch.vstack((c, image)))),
+    (position_similarity, pairwise(cosine_rule)),
+    (position_similarity, lambda codes: torch.cosine_similarity(codes[:, None], codes[None], dim=-1)),
+    (sincos_2d, right_code),
+    (sincos_2d, with_speeds(lambda d, base: 1 / base ** (np.arange(d // 4) * 4 / d))),
+]
+
+
+@pytest.mark.parametrize(("exercise", "name", "attempt"), WRONG_ATTEMPTS, ids=lambda value: getattr(value, "name", ""))
+def test_a_usual_mistake_is_told_by_name(exercise, name, attempt):
+    verdict = exercise.examine(attempt)
+    assert (verdict.status, verdict.mistake) == ("wrong", name), verdict.message
+    assert next(mistake.hint for mistake in exercise.mistakes if mistake.name == name) in verdict.message
+
+
+@pytest.mark.parametrize(("exercise", "attempt"), RIGHT_ATTEMPTS)
+def test_another_way_of_writing_it_is_right_too(exercise, attempt):
+    verdict = exercise.examine(attempt)
+    assert verdict.status == "correct", verdict.message
+
+
+@pytest.mark.parametrize("exercise", [add_class_token, position_similarity, sincos_2d])
+def test_every_mistake_has_an_attempt(exercise):
+    tried = {name for other, name, _ in WRONG_ATTEMPTS if other is exercise}
+    assert tried == {mistake.name for mistake in exercise.mistakes}

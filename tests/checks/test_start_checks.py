@@ -1,0 +1,165 @@
+"""The checks of lesson 0 tell a learner which mistake it was."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from course_utils.checks import start
+from course_utils.checks.core import Exercise
+
+
+def first_name(logits, classes):
+    return list(classes)[0]  # noqa: RUF015
+
+
+def least_likely(logits, classes):
+    numbers = logits.tolist()
+    return classes[numbers.index(min(numbers))]
+
+
+def place(logits, classes):
+    best = 0
+    for i, value in enumerate(logits):
+        if value > logits[best]:
+            best = i
+    return best
+
+
+def place_as_tensor(logits, classes):
+    return torch.argmax(logits)
+
+
+def how_large(logits, classes):
+    return max(logits)
+
+
+def best_probability(logits, classes):
+    shares = torch.exp(logits)
+    return (shares / shares.sum()).max().item()
+
+
+def farthest_from_zero(logits, classes):
+    return classes[torch.argmax(torch.sqrt(logits * logits))]
+
+
+def one_before(logits, classes):
+    return classes[logits.tolist().index(max(logits.tolist())) - 1]
+
+
+def one_after(logits, classes):
+    number = logits.argmax() + 1
+    return classes[number]
+
+
+def by_alphabet(logits, classes):
+    return sorted(classes)[-1]
+
+
+def columns(logits, labels):
+    answers = torch.max(logits, 0).indices
+    return torch.mean((answers == labels).float())
+
+
+def one_answer_for_all(logits, labels):
+    return sum(int(torch.argmax(logits) == label) for label in labels) / len(labels)
+
+
+def believes_least(logits, labels):
+    right = 0
+    for row, label in zip(logits, labels, strict=True):
+        right += int((-row).argmax() == label)
+    return right / len(labels)
+
+
+def how_many(logits, labels):
+    return sum(int(row.argmax()) == int(label) for row, label in zip(logits, labels, strict=True))
+
+
+def per_cent(logits, labels):
+    return round(100 * how_many(logits, labels) / len(labels), 6)
+
+
+def error_rate(logits, labels):
+    return (logits.max(dim=1).indices != labels).double().mean().item()
+
+
+def by_classes(logits, labels):
+    return how_many(logits, labels) / logits.size(1)
+
+
+def soft(logits, labels):
+    probabilities = torch.softmax(logits, -1)
+    return sum(probabilities[i, labels[i]] for i in range(len(labels))) / len(labels)
+
+
+def all_right(logits, labels):
+    return torch.equal(logits.argmax(dim=-1), labels)
+
+
+WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
+    (start.name_of_class, "always the same class", first_name),
+    (start.name_of_class, "the smallest logit", least_likely),
+    (start.name_of_class, "the number instead of the name", place),
+    (start.name_of_class, "the number instead of the name", place_as_tensor),
+    (start.name_of_class, "the logit instead of its place", how_large),
+    (start.name_of_class, "the logit instead of its place", best_probability),
+    (start.name_of_class, "the sign is lost", farthest_from_zero),
+    (start.name_of_class, "counted from 1", one_before),
+    (start.name_of_class, "counted from 1", one_after),
+    (start.name_of_class, "the last in the alphabet", by_alphabet),
+    (start.accuracy, "argmax over the images", columns),
+    (start.accuracy, "argmax without an axis", one_answer_for_all),
+    (start.accuracy, "the smallest logit", believes_least),
+    (start.accuracy, "the number of right answers", how_many),
+    (start.accuracy, "in per cent", per_cent),
+    (start.accuracy, "the share of wrong answers", error_rate),
+    (start.accuracy, "divided by the number of classes", by_classes),
+    (start.accuracy, "the mean probability of the right class", soft),
+    (start.accuracy, "only whether all are right", all_right),
+]
+
+
+@pytest.mark.parametrize(
+    ("exercise", "mistake", "attempt"), WRONG_ATTEMPTS, ids=[each[2].__name__ for each in WRONG_ATTEMPTS]
+)
+def test_a_mistake_is_named_and_its_hint_is_given(exercise, mistake, attempt):
+    verdict = exercise.examine(attempt)
+    assert (verdict.status, verdict.mistake) == ("wrong", mistake), verdict.message
+    assert next(each.hint for each in exercise.mistakes if each.name == mistake) in verdict.message
+
+
+@pytest.mark.parametrize("exercise", [start.name_of_class, start.accuracy], ids=lambda each: each.name)
+def test_every_mistake_has_an_attempt(exercise):
+    tried = {mistake for each, mistake, _ in WRONG_ATTEMPTS if each is exercise}
+    assert tried == {each.name for each in exercise.mistakes}
+
+
+def by_sorting(logits, classes):
+    return max(zip(logits.tolist(), classes, strict=True))[1]
+
+
+def by_loop(logits, classes):
+    return classes[place(logits, classes)]
+
+
+def counted(logits, labels):
+    return how_many(logits, labels) / len(labels)
+
+
+def as_tensor(logits, labels):
+    return torch.eq(torch.argmax(logits, 1), labels).sum() / labels.numel()
+
+
+@pytest.mark.parametrize(
+    ("exercise", "attempt"),
+    [
+        (start.name_of_class, by_sorting),
+        (start.name_of_class, by_loop),
+        (start.accuracy, counted),
+        (start.accuracy, as_tensor),
+    ],
+)
+def test_right_attempts_pass_however_they_are_written(exercise, attempt):
+    verdict = exercise.examine(attempt)
+    assert verdict.status == "correct", verdict.message
