@@ -103,8 +103,8 @@ class Exercise:
         if any(isinstance(each.error, NotImplementedError) for each in found):
             return Verdict(
                 "not attempted",
-                f"{self.name}: not attempted yet. Write your code in place of `raise NotImplementedError`, "
-                "run that cell,\nthen run this one again.",
+                f"{self.name}: not attempted yet.\n"
+                "Write your code in place of `raise NotImplementedError`, run that cell, then run this one again.",
             )
         expected = [self._outcome(self.answer, example) for example in examples]
         wrong = [index for index in range(len(examples)) if not self._same(found[index], expected[index])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
@@ -38,9 +39,10 @@ def attention_overlays(
     shared_scale: bool = False,
     uniform: float | None = None,
     label: str = "attention weight",
+    columns: int = 1,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
-    """Draw for each image a row: the image, the map laid over it, and the map with its numbers.
+    """Draw for each image: the image, the map laid over it, and the map with its numbers.
 
     Args:
         images: (B, C, H, W), uint8, or floats from 0 to 1. They may have more pixels than the maps.
@@ -49,7 +51,8 @@ def attention_overlays(
         shared_scale: Whether all maps share one scale. If not, each goes from 0 to its own largest value.
         uniform: The value that every patch would have if all were the same, 1/N: a line on the colour bar.
         label: Of the colour bar: what the numbers are.
-        axes: 3 * B axes, row by row.
+        columns: Images side by side; two or more are drawn smaller.
+        axes: 3 * B axes, image by image.
 
     Returns:
         The figure.
@@ -69,7 +72,13 @@ def attention_overlays(
     tops = (largest.max().expand(b) if shared_scale else largest).clamp(min=uniform or 1e-12).tolist()
     words = "; ".join(f"{caption}: largest value {top:.3g}" for caption, top in zip(captions, largest, strict=True))
     words = words.replace("\n", ", ")
-    figure, grid = many_axes(axes, (b, 3), (9, 2.75 * b + 0.2), f"Attention maps over {b} images. {words}.")
+    words = f"Attention maps over {b} images. {words}."
+    if axes is None and columns > 1:
+        figure, grid = _side_by_side(b, columns, words)
+        titles = "overlay", "map"
+    else:
+        figure, grid = many_axes(axes, (b, 3), (9, 2.75 * b + 0.2), words)
+        titles = "map over the image", "map, shared scale" if shared_scale else "map, own scale"
     for row, image, values, caption, top in zip(grid, images, maps, captions, tops, strict=True):
         show_image(row[0], image, caption)
 
@@ -79,14 +88,25 @@ def attention_overlays(
         extent = (-0.5, grey.shape[1] - 0.5, grey.shape[0] - 0.5, -0.5)
         row[1].imshow(grey, cmap="gray", vmin=0, vmax=1)
         row[1].imshow(values, vmin=0, vmax=top, alpha=0.6, extent=extent)
-        row[1].set_title("map over the image")
+        row[1].set_title(titles[0])
         hide_frame(row[1])
 
         drawn = row[2].imshow(values, vmin=0, vmax=top)
-        row[2].set_title("map, shared scale" if shared_scale else "map, own scale")
+        row[2].set_title(titles[1])
         hide_frame(row[2])
         add_colour_bar(drawn, row[2], label, uniform)
     return figure
+
+
+def _side_by_side(count: int, columns: int, words: str) -> tuple[Figure, np.ndarray]:
+    """Make a figure with several images in a row, three axes (count, 3) for each, and room for the colour bars."""
+    lines = math.ceil(count / columns)
+    ratios = [1, 1, 1, 0.15] * columns
+    figure, grid = many_axes(None, (lines, 4 * columns), (6.2 * columns, 2.2 * lines + 0.2), words, width_ratios=ratios)
+    groups = grid.reshape(lines * columns, 4)
+    for ax in [*groups[:, 3], *groups[count:, :3].flat]:
+        ax.remove()
+    return figure, groups[:count, :3]
 
 
 @styled

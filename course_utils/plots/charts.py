@@ -12,7 +12,7 @@ from torch import Tensor
 from course_utils.plots.style import BLACK, BLUE, VERMILLION, add_colour_bar, one_axes, styled
 
 MARKED_POINTS = 50  # in a longer curve the markers would make a thick band
-LEGEND_INSIDE = 4  # more entries stand beside the figure, where they cover no curve
+LEGEND_INSIDE = 3  # more entries stand beside the figure, where they cover no curve
 
 
 @styled

@@ -78,7 +78,15 @@ EVERY = {
     ),
     "position_similarity_grid": (lambda **k: plots.position_similarity_grid(torch.eye(6), (2, 3), **k), 1),
     "patch_filters": (lambda **k: plots.patch_filters(torch.randn(10, 48), **k), 1),
+    "line_chart": (
+        lambda **k: plots.line_chart({"a": ([1, 2], [3, 4])}, title="Title", x_label="x", y_label="y", **k),
+        1,
+    ),
+    "bar_chart": (lambda **k: plots.bar_chart({"a": 1, "b": 2}, title="Title", x_label="length", **k), 1),
+    "matrix": (lambda **k: plots.matrix(torch.rand(2, 3), title="Title", **k), 1),
+    "histogram": (lambda **k: plots.histogram({"a": torch.rand(9)}, title="Title", x_label="x", **k), 1),
 }
+TESTED_ELSEWHERE = {"mistake_gallery", "matrix_equation", "position_similarity_panels"}
 
 
 @pytest.fixture(scope="module", params=EVERY)
@@ -98,7 +106,7 @@ def every(request):
 
 def test_the_list_above_is_complete():
     functions = {name for name in plots.__all__ if callable(getattr(plots, name))} - {"NotebookFigure"}
-    assert functions == set(EVERY) | {"mistake_gallery"}
+    assert functions == set(EVERY) | TESTED_ELSEWHERE
 
 
 def test_a_figure_is_described_titled_and_white(every):
@@ -450,6 +458,17 @@ def test_attention_overlays_draw_image_map_and_scale():
         assert {line.get_ydata()[0] for line in bars[index].lines} == {0.05}
         assert "0.05" in bars[index].get_title(loc="left")
     assert [row[0].get_title() for row in panels] == ["cat", "dog"]
+
+
+def test_attention_overlays_side_by_side():
+    figure = plots.attention_overlays(torch.rand(3, 3, 8, 8), torch.rand(3, 8, 8), ["a", "b", "c"], columns=2)
+    pictures = [ax for ax in figure.axes if ax.get_title() in ("a", "b", "c")]
+    figure.draw_without_rendering()
+    left, right, below = (ax.get_window_extent() for ax in pictures)
+    assert left.x1 < right.x0
+    assert left.y0 > below.y1
+    assert len(figure.axes) == 3 * 4  # three for each image and its colour bar; none left empty
+    assert "Attention maps over 3 images. a: largest value" in figure.get_label()
 
 
 def test_attention_overlays_on_one_scale():
