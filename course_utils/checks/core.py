@@ -150,7 +150,7 @@ class Exercise:
             return "There is still a `...` in your code, where your own should stand."
         if kind(found.value) != kind(expected.value):
             return f"The result should be {kind(expected.value)}, but it is {kind(found.value)}."
-        if isinstance(expected.value, Tensor) and found.value.shape != expected.value.shape:
+        if isinstance(found.value, Tensor) and found.value.shape != expected.value.shape:
             return f"The shape should be {tuple(expected.value.shape)}, but it is {tuple(found.value.shape)}."
         return "The result has the right form, but other values."
 
@@ -183,7 +183,11 @@ def progress() -> None:
 
 
 def same_value(one: Any, other: Any, tolerance: float) -> bool:
-    """Whether two results are the same: kind, shape, and values within the tolerance."""
+    """Whether two results are the same: kind, shape, and values within the tolerance.
+
+    A tensor that holds one number counts as that number, and NaN as the same as NaN.
+    """
+    one, other = _plain_number(one), _plain_number(other)
     if isinstance(one, nn.Module) and isinstance(other, nn.Module):
         return same_value(one.state_dict(), other.state_dict(), tolerance)
     if isinstance(one, Tensor) and isinstance(other, Tensor):
@@ -198,12 +202,13 @@ def same_value(one: Any, other: Any, tolerance: float) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same_value(one[key], other[key], tolerance) for key in one)
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
-        return math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
+        return math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance) or (one != one and other != other)
     return type(one) is type(other) and one == other
 
 
 def kind(value: Any) -> str:
     """Name the kind of a result in words."""
+    value = _plain_number(value)
     if isinstance(value, Tensor):
         return "a tensor"
     if isinstance(value, bool):
@@ -213,6 +218,11 @@ def kind(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return f"{len(value)} values"
     return f"of type {type(value).__name__}"
+
+
+def _plain_number(value: Any) -> Any:
+    """Return the number in a tensor without axes; anything else as it is."""
+    return value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
 
 
 def describe(value: Any) -> str:

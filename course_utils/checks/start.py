@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,13 +9,6 @@ from torch import Tensor
 
 from course_utils import evaluation as package
 from course_utils.checks.core import Exercise, Mistake
-
-
-def _plain(attempt: Callable[..., Any], *arguments: Any) -> Any:
-    """Run an attempt; a tensor that holds one number counts as that number."""
-    value = attempt(*arguments)
-    return value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
-
 
 # --- name_of_class
 
@@ -84,7 +76,6 @@ name_of_class = Exercise(
         ),
     ),
     "The largest logit decides, also when all of them are negative. This is how a classifier answers.",
-    run=_plain,
 )
 
 
@@ -167,5 +158,4 @@ accuracy = Exercise(
         ),
     ),
     "Each image has its own answer, and the share of right ones lies between 0 and 1.",
-    run=_plain,
 )

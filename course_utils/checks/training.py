@@ -19,18 +19,6 @@ def _random(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(6))
 
 
-def _as_tensor(attempt: Callable[..., Any], *arguments: Any) -> Any:
-    """Run an attempt; a plain number counts as a tensor that holds it."""
-    value = attempt(*arguments)
-    return torch.tensor(value) if isinstance(value, float) else value
-
-
-def _as_number(attempt: Callable[..., Any], *arguments: Any) -> Any:
-    """Run an attempt; a tensor that holds one number counts as that number."""
-    value = attempt(*arguments)
-    return value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
-
-
 # --- learning_rate_at
 
 
@@ -159,7 +147,6 @@ learning_rate_at = Exercise(
         ),
     ),
     "It rises to the peak, falls along half a cosine, and the last step ends exactly at 0.",
-    run=_as_number,
 )
 
 
@@ -278,7 +265,6 @@ cross_entropy = Exercise(
         ),
     ),
     "The mean over the images, equal to F.cross_entropy, also for large logits.",
-    run=_as_tensor,
 )
 
 

@@ -123,6 +123,10 @@ def test_random_attempts_get_the_same_numbers_and_the_generator_is_left_alone(ex
         (torch.tensor([float("nan")]), torch.tensor([float("nan")]), True),
         (torch.nn.Linear(2, 2), torch.nn.Linear(2, 2), False),
         (None, 0, False),
+        (torch.tensor(2.0), 2, True),
+        (torch.tensor([2.0]), 2.0, False),
+        (float("nan"), torch.tensor(float("nan")), True),
+        (float("nan"), 1.0, False),
     ],
 )
 def test_same_value(one, other, same):
