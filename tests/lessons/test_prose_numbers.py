@@ -36,6 +36,7 @@ NO_CLAIM = re.compile(
     r"|\b(?:19|20)\d\d\b"  # years
     r"|\blessons? \d\d(?:(?:,| to| and|–) ?\d\d)*"
     r"|^# \d\d ·"
+    r"|\b(?:section|equation|figure|appendix) [\d.]+"
     r"|\b\d+ minutes?\b"  # how long an exercise or a lesson takes
     r"|\bPython 3\.\d+",
     re.DOTALL | re.MULTILINE | re.IGNORECASE,
