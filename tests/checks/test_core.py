@@ -76,6 +76,7 @@ def test_a_known_mistake_is_named_with_the_smallest_example(exercise):
         (lambda: None, "stopped with TypeError"),
         (lambda m: m.sum(dim=7), "stopped with IndexError"),
         (lambda m: m @ torch.ones(9), "stopped with RuntimeError"),
+        (lambda m: (m > 0).mean(), "stopped with"),  # PyTorch's NotImplementedError is no stub
         (changes_its_input, "changes its input"),
         ("no function", "stopped with TypeError"),
         (None, "stopped with TypeError"),
@@ -87,6 +88,12 @@ def test_other_wrong_attempts_get_one_sentence(exercise, attempt, words):
     assert verdict.mistake is None
     assert words in verdict.message
     assert "Traceback" not in verdict.message
+
+
+def test_missing_keys_are_named():
+    exercise = Exercise("named", lambda: {"a": 1, "b": 2}, lambda: [()], (), "")
+    assert "should have the keys 'a', 'b'" in exercise.examine(lambda: {"a": 1}).message
+    assert "other values" in exercise.examine(lambda: {"a": 1, "b": 3}).message
 
 
 def test_the_line_that_failed_is_shown(exercise):
