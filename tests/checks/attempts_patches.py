@@ -1,8 +1,7 @@
-"""Lesson 1: each mistake, written as a learner might write it, gets its hint; right attempts pass."""
+"""Attempts at the exercises of lesson 1, wrong and right, written as learners may write them."""
 
 from collections.abc import Callable
 
-import pytest
 import torch
 import torch.nn.functional as F
 
@@ -204,21 +203,6 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
 ]
 
 
-@pytest.mark.parametrize(("exercise", "name", "attempt"), WRONG_ATTEMPTS)
-def test_a_mistake_gets_its_hint(exercise, name, attempt):
-    verdict = exercise.examine(attempt)
-    assert verdict.status == "wrong"
-    assert verdict.mistake == name, verdict.message
-    hint = next(mistake.hint for mistake in exercise.mistakes if mistake.name == name)
-    assert hint in verdict.message
-
-
-def test_every_mistake_has_an_attempt():
-    tried = {(exercise.name, name) for exercise, name, _ in WRONG_ATTEMPTS}
-    for exercise in (patchify, unpatchify, embed_by_convolution):
-        assert {(exercise.name, mistake.name) for mistake in exercise.mistakes} <= tried
-
-
 def patches_by_unfold(images, patch_size):
     return F.unfold(images, (patch_size, patch_size), stride=patch_size).mT
 
@@ -245,17 +229,11 @@ def tokens_window_by_window(images, weight, bias, patch_size):
     return torch.stack([patch @ weight.T + bias for patch in patches_by_loops(images, patch_size)])
 
 
-@pytest.mark.parametrize(
-    ("exercise", "attempt"),
-    [
-        (patchify, patches_by_unfold),
-        (patchify, patches_by_loops),
-        (unpatchify, image_by_fold),
-        (unpatchify, image_by_einsum),
-        (embed_by_convolution, tokens_by_einsum),
-        (embed_by_convolution, tokens_window_by_window),
-    ],
-)
-def test_other_right_ways_pass(exercise, attempt):
-    verdict = exercise.examine(attempt)
-    assert verdict.status == "correct", verdict.message
+RIGHT_ATTEMPTS: list[tuple[Exercise, Callable]] = [
+    (patchify, patches_by_unfold),
+    (patchify, patches_by_loops),
+    (unpatchify, image_by_fold),
+    (unpatchify, image_by_einsum),
+    (embed_by_convolution, tokens_by_einsum),
+    (embed_by_convolution, tokens_window_by_window),
+]

@@ -1,10 +1,9 @@
-"""The checks of lesson 6 tell a learner which mistake it was."""
+"""Attempts at the exercises of lesson 6, wrong and right, written as learners may write them."""
 
 import math
 from collections.abc import Callable
 
 import numpy as np
-import pytest
 import torch
 from torch.nn import functional
 
@@ -244,20 +243,6 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (training.confusion_matrix, "the size comes from the data", counted_too_short),
     (training.confusion_matrix, "the size comes from the data", counted_too_short_reshape),
 ]
-EXERCISES = (training.learning_rate_at, training.cross_entropy, training.confusion_matrix)
-
-
-@pytest.mark.parametrize(("exercise", "mistake", "attempt"), WRONG_ATTEMPTS)
-def test_a_mistake_is_named_and_its_hint_is_given(exercise, mistake, attempt):
-    verdict = exercise.examine(attempt)
-    assert (verdict.status, verdict.mistake) == ("wrong", mistake), verdict.message
-    assert next(each.hint for each in exercise.mistakes if each.name == mistake) in verdict.message
-
-
-@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda each: each.name)
-def test_every_mistake_has_an_attempt(exercise):
-    tried = {mistake for each, mistake, _ in WRONG_ATTEMPTS if each is exercise}
-    assert tried == {each.name for each in exercise.mistakes}
 
 
 def squared_cosine(step, total_steps, peak, warmup_steps):
@@ -295,19 +280,13 @@ def multiplied(predicted, labels, num_classes):
     return true.T @ says
 
 
-@pytest.mark.parametrize(
-    ("exercise", "attempt"),
-    [
-        (training.learning_rate_at, squared_cosine),
-        (training.learning_rate_at, by_table),
-        (training.cross_entropy, mean_of_rows),
-        (training.cross_entropy, log_sum_exp),
-        (training.cross_entropy, by_shifting),
-        (training.confusion_matrix, looped),
-        (training.confusion_matrix, counted),
-        (training.confusion_matrix, multiplied),
-    ],
-)
-def test_right_attempts_pass_however_they_are_written(exercise, attempt):
-    verdict = exercise.examine(attempt)
-    assert verdict.status == "correct", verdict.message
+RIGHT_ATTEMPTS: list[tuple[Exercise, Callable]] = [
+    (training.learning_rate_at, squared_cosine),
+    (training.learning_rate_at, by_table),
+    (training.cross_entropy, mean_of_rows),
+    (training.cross_entropy, log_sum_exp),
+    (training.cross_entropy, by_shifting),
+    (training.confusion_matrix, looped),
+    (training.confusion_matrix, counted),
+    (training.confusion_matrix, multiplied),
+]

@@ -1,9 +1,8 @@
-"""The checks of lesson 3 know a right attempt however it is written, and name each usual mistake."""
+"""Attempts at the exercises of lesson 3, wrong and right, written as learners may write them."""
 
 import math
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 
@@ -250,23 +249,6 @@ WRONG_ATTEMPTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("exercise", "name", "attempt"), WRONG_ATTEMPTS, ids=[f"{e.name}: {f.__name__}" for e, _, f in WRONG_ATTEMPTS]
-)
-def test_a_wrong_attempt_is_told_its_mistake(exercise, name, attempt):
-    verdict = exercise.examine(attempt)
-    assert verdict.status == "wrong", verdict.message
-    assert verdict.mistake == name, verdict.message
-    hint = next(mistake.hint for mistake in exercise.mistakes if mistake.name == name)
-    assert hint in verdict.message
-
-
-def test_every_mistake_has_an_attempt():
-    tried = {(exercise.name, name) for exercise, name, _ in WRONG_ATTEMPTS}
-    exercises = (softmax, attention_weights, split_heads, causal_weights)
-    assert tried == {(exercise.name, mistake.name) for exercise in exercises for mistake in exercise.mistakes}
-
-
 def softmax_by_log(scores):
     return torch.exp(scores - torch.logsumexp(scores, dim=-1, keepdim=True))
 
@@ -320,11 +302,3 @@ RIGHT_ATTEMPTS = [
     (causal_weights, causal_by_loop),
     (causal_weights, causal_by_large_number),
 ]
-
-
-@pytest.mark.parametrize(
-    ("exercise", "attempt"), RIGHT_ATTEMPTS, ids=[f"{e.name}: {f.__name__}" for e, f in RIGHT_ATTEMPTS]
-)
-def test_a_right_attempt_is_right_however_it_is_written(exercise, attempt):
-    verdict = exercise.examine(attempt)
-    assert verdict.status == "correct", verdict.message

@@ -1,9 +1,8 @@
-"""Lesson 4: each mistake, written as a learner might write it, gets its hint; right attempts pass."""
+"""Attempts at the exercises of lesson 4, wrong and right, written as learners may write them."""
 
 import math
 from collections.abc import Callable
 
-import pytest
 import torch
 from torch import nn
 
@@ -333,21 +332,6 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
 ]
 
 
-@pytest.mark.parametrize(("exercise", "name", "attempt"), WRONG_ATTEMPTS)
-def test_a_mistake_is_named(exercise, name, attempt):
-    verdict = exercise.examine(attempt)
-    assert (verdict.status, verdict.mistake) == ("wrong", name), verdict.message
-    (mistake,) = [each for each in exercise.mistakes if each.name == name]
-    assert mistake.hint in verdict.message
-
-
-def test_every_mistake_has_an_attempt():
-    tried = {(exercise.name, name) for exercise, name, _ in WRONG_ATTEMPTS}
-    for exercise in (layer_norm, gelu, pre_norm_block, drop_path):
-        for mistake in exercise.mistakes:
-            assert (exercise.name, mistake.name) in tried
-
-
 def norm_by_pytorch(x, weight, bias, eps):
     return torch.nn.functional.layer_norm(x, (x.shape[-1],), weight, bias, eps)
 
@@ -389,19 +373,13 @@ def drop_by_einsum(branch, draw, rate):
     return torch.einsum("bnd,b->bnd", branch, (draw >= rate).float() / (1 - rate))
 
 
-@pytest.mark.parametrize(
-    ("exercise", "attempt"),
-    [
-        (layer_norm, norm_by_pytorch),
-        (layer_norm, norm_token_by_token),
-        (gelu, gelu_by_pytorch),
-        (gelu, gelu_by_normal),
-        (pre_norm_block, block_by_loop),
-        (pre_norm_block, block_as_a_sum),
-        (drop_path, drop_image_by_image),
-        (drop_path, drop_by_einsum),
-    ],
-)
-def test_other_right_ways_pass(exercise, attempt):
-    verdict = exercise.examine(attempt)
-    assert verdict.status == "correct", verdict.message
+RIGHT_ATTEMPTS: list[tuple[Exercise, Callable]] = [
+    (layer_norm, norm_by_pytorch),
+    (layer_norm, norm_token_by_token),
+    (gelu, gelu_by_pytorch),
+    (gelu, gelu_by_normal),
+    (pre_norm_block, block_by_loop),
+    (pre_norm_block, block_as_a_sum),
+    (drop_path, drop_image_by_image),
+    (drop_path, drop_by_einsum),
+]
