@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test train lint unit lessons notebooks images publish colab clean
+.PHONY: help lab test train lint unit lessons notebooks images publish colab browser clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -13,7 +13,7 @@ help: ## Say what each target does
 lab: $(VENV)/course ## Open the course in JupyterLab (installs it first)
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb $(AS_ROOT)
 
-test: lint unit lessons colab ## Run all checks: lint, types, unit tests, every lesson
+test: lint unit lessons colab browser ## Run all checks: lint, types, unit tests, every lesson
 
 train: $(VENV)/course ## Train a ViT on CIFAR-10 in about five minutes; results go to runs/ (ARGS="--minutes 30")
 	$(BIN)/python -m course_utils train $(ARGS)
@@ -26,13 +26,16 @@ lint: $(VENV)/test
 	$(BIN)/python tools/publish.py --check
 
 unit: $(VENV)/test ## Only the unit tests
-	CIFAR10_OFFLINE=1 $(BIN)/python -m pytest tests --ignore=tests/colab --cov --cov-report=term --cov-fail-under=95
+	CIFAR10_OFFLINE=1 $(BIN)/python -m pytest tests --ignore=tests/colab --ignore=tests/browser --cov --cov-report=term --cov-fail-under=95
 
 lessons: $(VENV)/test ## Only the lessons, each run whole by nbval
 	CIFAR10_OFFLINE=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
 colab: $(VENV)/test ## Only the lessons as Colab opens them: course not installed, old IPython and ipywidgets
 	$(BIN)/python -m pytest tests/colab -v
+
+browser: $(VENV)/test ## Only the lessons in JupyterLab, in a real browser (skipped without chromium)
+	$(BIN)/python -m pytest tests/browser -v -rs
 
 notebooks: $(VENV)/test ## Run every lesson and write its outputs into it (before a commit)
 	CIFAR10_OFFLINE=1 $(BIN)/python tools/run_notebooks.py
