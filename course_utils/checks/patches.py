@@ -108,9 +108,10 @@ def _unpatchify_examples() -> list[tuple[Any, ...]]:
 
 
 def _place(patches: Tensor, p: int, axes: str, order: tuple[int, ...], size: tuple[int, int]) -> Tensor:
-    """Split (B, N, C*P*P) to the named axes ("r" rows, "c" columns, "k" channels, "p" P), and permute them."""
+    """Split (B, N, C*P*P) to the named axes ("r" rows, "c" columns, "k" channels, "p" P), permute and join them."""
     length = {"r": size[0] // p, "c": size[1] // p, "k": patches.shape[2] // p**2, "p": p}
-    return patches.reshape(-1, *(length[axis] for axis in axes)).permute(order)
+    split = patches.reshape(-1, *(length[axis] for axis in axes))
+    return split.permute(order).reshape(_image_shape(patches, p, size))
 
 
 def _image_shape(patches: Tensor, p: int, size: tuple[int, int]) -> tuple[int, ...]:
@@ -133,33 +134,25 @@ unpatchify = Exercise(
             "patches placed down the columns",
             "Each patch is whole, but it is put down at the wrong place: you fill the first column of the grid, then "
             "the second. The patches come in raster order: along the first row first.",
-            lambda patches, p, size: _place(patches, p, "crkpp", (0, 3, 2, 4, 1, 5), size).reshape(
-                _image_shape(patches, p, size)
-            ),
+            lambda patches, p, size: _place(patches, p, "crkpp", (0, 3, 2, 4, 1, 5), size),
         ),
         Mistake(
             "channel read last inside a patch",
             "You read the numbers of a patch as (row, column, channel). They stand in the order (channel, row, "
             "column): first all of red, then all of green, then all of blue.",
-            lambda patches, p, size: _place(patches, p, "rcppk", (0, 5, 1, 3, 2, 4), size).reshape(
-                _image_shape(patches, p, size)
-            ),
+            lambda patches, p, size: _place(patches, p, "rcppk", (0, 5, 1, 3, 2, 4), size),
         ),
         Mistake(
             "rows and columns exchanged inside a patch",
             "Each patch stands at the right place, but is mirrored at its diagonal. The row of the grid belongs to the "
             "row inside the patch, the column of the grid to the column inside the patch.",
-            lambda patches, p, size: _place(patches, p, "rckpp", (0, 3, 1, 5, 2, 4), size).reshape(
-                _image_shape(patches, p, size)
-            ),
+            lambda patches, p, size: _place(patches, p, "rckpp", (0, 3, 1, 5, 2, 4), size),
         ),
         Mistake(
             "grid axes not beside their pixel axes",
             "The channel is in front, but rows and columns are joined in the wrong pairs. A row of the image is a row "
             "of the grid and then a row inside the patch: these two axes must stand side by side before you join them.",
-            lambda patches, p, size: _place(patches, p, "rckpp", (0, 3, 1, 2, 4, 5), size).reshape(
-                _image_shape(patches, p, size)
-            ),
+            lambda patches, p, size: _place(patches, p, "rckpp", (0, 3, 1, 2, 4, 5), size),
         ),
         Mistake(
             "channels on the last axis",
