@@ -155,6 +155,10 @@ class RelativePositionBias(nn.Module):
         """Return the bias (h, N, N): what to add to the score of query row and key column."""
         return self.table[self.index].permute(2, 0, 1)  # (N, N, h) -> (h, N, N)
 
+    def offset_table(self) -> Tensor:
+        """Return the bias of every offset, without gradient (h, 2 rows - 1, 2 columns - 1): offset 0 in the middle."""
+        return self.table.detach()[self.num_extra :].T.unflatten(1, self.offset_grid)  # (offsets, h) -> (h, R, C)
+
 
 class ViTEmbeddings(nn.Module):
     """Images to the sequence of tokens: [class token] [registers] patches, plus position codes (ViT, equation 1).

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from course_utils.attention_maps import attention_entropy, class_token_grid, collect, mean_attention_distance
 from course_utils.data import ImageSet
 from course_utils.data.augment import CIFAR10_MEAN, CIFAR10_STD, to_float
+from course_utils.embeddings import RelativePositionBias
 from course_utils.evaluation import confusion_matrix, predict
 from course_utils.files import load_tensors, save_tensors
 from course_utils.vit import VisionTransformer
@@ -36,6 +37,7 @@ class Snapshots:
     attention_distance  (T, L, h)               in pixels, over the pictures; see ``mean_attention_distance``
     attention_entropy   (T, L, h)               in nats, over the pictures; see ``attention_entropy``
     positions           (T, N, D)               position codes, if they are learned
+    relative_bias       (T, L, h, R, C)         if positions are relative: of R = 2 rows - 1 by C = 2 columns - 1 offsets
     confusion           (T, K, K)               of all validation images: row = true class, column = predicted class
     ==================  ======================  =====================================================================
 
@@ -97,6 +99,9 @@ class Snapshots:
         codes = self.model.embeddings.position_code
         if isinstance(codes, nn.Parameter):  # others never change
             seen["positions"] = codes.detach()[0].half().cpu()  # (1, N, D) -> (N, D)
+        biases = [module for module in self.model.modules() if isinstance(module, RelativePositionBias)]
+        if biases:
+            seen["relative_bias"] = torch.stack([each.offset_table().half().cpu() for each in biases])
         return seen
 
 

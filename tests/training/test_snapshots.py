@@ -86,3 +86,16 @@ def test_a_damaged_file_is_named(image_set, tmp_path):
     path.write_bytes(b"not tensors")
     with pytest.raises(DamagedFileError, match=r"snapshots\.safetensors"):
         Snapshots(VisionTransformer(CONFIG), image_set, path)
+
+
+def test_relative_biases_are_kept_by_offset(image_set, tmp_path):
+    model = run(image_set, tmp_path, position="relative")
+    tensors, _ = load_snapshots(tmp_path / "snapshots.safetensors")
+    kept = tensors["relative_bias"]
+    assert kept.shape == (4, 2, 2, 3, 3)
+    assert kept[0].abs().max() <= 0.041  # the start: two standard deviations of 0.02
+    bias = model.encoder.blocks[1].attention.relative_bias()[:, 1:, 1:]  # (h, patches, patches), without class token
+    for query, key in ((0, 0), (0, 3), (2, 1)):  # of a grid of 2 x 2: the offset is the query's place less the key's
+        row, column = query // 2 - key // 2, query % 2 - key % 2
+        assert kept[-1, 1, :, 1 + row, 1 + column] == pytest.approx(bias[:, query, key].detach(), abs=1e-3)
+    assert "positions" not in tensors
