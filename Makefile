@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test train lint unit lessons notebooks images publish colab browser clean
+.PHONY: help lab test train lint unit lessons notebooks images publish colab browser latency clean
 
 help: ## Say what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ colab: $(VENV)/test ## Only the lessons as Colab opens them: course not installe
 
 browser: $(VENV)/test ## Only the lessons in JupyterLab, in a real browser (skipped without chromium)
 	$(BIN)/python -m pytest tests/browser -v -rs
+
+latency: $(VENV)/test ## Measure how fast the explorers answer (needs chromium)
+	$(BIN)/python tests/browser/latency.py
 
 notebooks: $(VENV)/test ## Run every lesson and write its outputs into it (before a commit)
 	CIFAR10_OFFLINE=1 $(BIN)/python tools/run_notebooks.py

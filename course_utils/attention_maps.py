@@ -78,8 +78,9 @@ def rollout(weights: Tensor, head_fusion: str = "mean", residual: float = 0.5, d
     n = weights.shape[-1]
     identity = torch.eye(n, device=weights.device)
     fused = HEAD_FUSIONS[head_fusion](weights.float(), dim=-3)  # (..., L, h, N, N) -> (..., L, N, N)
-    smallest = fused.argsort(dim=-1)[..., : int(discard * n)]  # at least one weight of each row stays
-    fused = fused.scatter(-1, smallest, 0.0)
+    if int(discard * n):  # else nothing is to be sorted
+        smallest = fused.argsort(dim=-1)[..., : int(discard * n)]  # at least one weight of each row stays
+        fused = fused.scatter(-1, smallest, 0.0)
     total = fused.sum(dim=-1, keepdim=True)  # (..., L, N, 1): keepdim, or the division would go down the columns
     # "min" can leave a row with nothing: that token then takes from itself alone.
     mixing = torch.where(total > 0, fused / total, identity)

@@ -37,7 +37,7 @@ class Snapshots:
     attention_distance  (T, L, h)               in pixels, over the pictures; see ``mean_attention_distance``
     attention_entropy   (T, L, h)               in nats, over the pictures; see ``attention_entropy``
     positions           (T, N, D)               position codes, if they are learned
-    relative_bias       (T, L, h, R, C)         if positions are relative: of R = 2 rows - 1 by C = 2 columns - 1 offsets
+    relative_bias       (T, L, h, R, C)         if positions are relative: of R x C offsets, R = 2 rows - 1, C likewise
     confusion           (T, K, K)               of all validation images: row = true class, column = predicted class
     ==================  ======================  =====================================================================
 

@@ -22,7 +22,11 @@ REFERENCE = re.compile(r'^reference = "([^"]+)"$', re.MULTILINE)
 SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 COLAB = "https://colab.research.google.com/github/"
 COLAB_LINK = re.compile(re.escape(COLAB) + r"[^/\s]+/[^/\s]+/blob/\S+?(?=/notebooks/)")
-NOT_IN_COLAB = ("safetensors",)  # small packages that Colab may lack; --no-deps leaves its torch and numpy alone
+NOT_IN_COLAB = (
+    "safetensors",
+    "anywidget",
+    "psygnal",
+)  # small packages that Colab may lack; --no-deps leaves its torch and numpy alone
 
 
 def badge(slug: str, reference: str, name: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from lab_server import BROWSER_ARGUMENTS, JupyterLab, find_chromium
+from open_explorer import CELLS, ExplorerNotebook
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
@@ -33,3 +34,14 @@ def lab(tmp_path_factory, browser):
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def explorer_notebook(request, browser, lab):
+    """One notebook, run once, with all explorers, or with those alone whose own tests are wanted."""
+    wanted = {item.path.stem for item in request.session.items}
+    own_tests = {f"test_{name}_explorer": name for name in CELLS}
+    names = {own_tests[stem] for stem in wanted} if wanted <= set(own_tests) else set(CELLS)
+    notebook = ExplorerNotebook(browser, lab, {name: code for name, code in CELLS.items() if name in names})
+    assert notebook.state["errors"] == []
+    return notebook

@@ -47,6 +47,7 @@ class JupyterLab:
     """A server over a folder. All its own files go to a temporary folder."""
 
     def __init__(self, root: Path, own: Path) -> None:
+        self.root = root
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = f"http://127.0.0.1:{free.getsockname()[1]}"

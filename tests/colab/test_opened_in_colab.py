@@ -25,8 +25,9 @@ COLABS_KERNEL = ("ipython==7.34.0", "ipykernel==6.17.1", "jupyter-client==7.4.9"
 COLABS_WIDGETS = ("--no-deps", "ipywidgets==7.7.1")  # its dependencies would bring a whole notebook server
 NOT_PREINSTALLED = (
     *("__editable__", "vit_course", "IPython", "ipython", "ipykernel", "ipywidgets", "widgetsnbextension", "jupyter"),
-    *("nb", "safetensors", "setuptools", "_distutils_hack", "distutils-precedence", "pip"),
+    *("nb", "safetensors", "anywidget", "psygnal", "setuptools", "_distutils_hack", "distutils-precedence", "pip"),
 )
+BROUGHT = ("vit-course", "safetensors", "anywidget", "psygnal")
 SECONDS_FOR_A_CELL = 600
 
 
@@ -106,7 +107,7 @@ def bootstrap_cell(notebook):
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_the_lesson_installs_the_course_and_runs_whole(colab, path, tmp_path):
-    colab.pip("uninstall", "-q", "-y", "vit-course", "safetensors")
+    colab.pip("uninstall", "-q", "-y", *BROUGHT)
     before = colab.versions()
     notebook = nbformat.read(path, as_version=4)
     cell = bootstrap_cell(notebook)
@@ -116,11 +117,20 @@ def test_the_lesson_installs_the_course_and_runs_whole(colab, path, tmp_path):
     colab.run(notebook, tmp_path)
 
     after = colab.versions()
-    assert set(after) - set(before) == {"vit-course", "safetensors"}
+    assert set(after) - set(before) == set(BROUGHT)
     assert all(after[name] == version for name, version in before.items())  # torch, numpy, ipywidgets: untouched
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             assert output.get("name") != "stderr", f"{cell.source}\n{output}"
+
+
+def test_the_explorers_work_with_its_old_ipywidgets(colab):
+    colab.pip("install", "-q", "--no-deps", *BROUGHT[1:])
+    tests = [str(ROOT / "tests" / "explore"), "-p", "no:cacheprovider", "-q", f"--rootdir={ROOT}"]
+    done = subprocess.run([colab.python, "-m", "pytest", *tests], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert " passed" in done.stdout
+    assert colab.versions()["ipywidgets"] == "7.7.1"
 
 
 def test_the_simulation_is_like_colab(colab, tmp_path):

@@ -1,0 +1,10 @@
+"""The explorers: pictures that answer to mouse and keyboard. Each belongs to a lesson; ``show()`` shows it."""
+
+from course_utils.explore.attention import AttentionExplorer
+from course_utils.explore.block import BlockExplorer
+from course_utils.explore.explorer import Explorer
+from course_utils.explore.patchify import PatchifyExplorer
+from course_utils.explore.position import PositionExplorer
+from course_utils.explore.training import TrainingExplorer
+
+__all__ = ["AttentionExplorer", "BlockExplorer", "Explorer", "PatchifyExplorer", "PositionExplorer", "TrainingExplorer"]

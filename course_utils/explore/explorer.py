@@ -1,0 +1,231 @@
+"""What all explorers share: a widget where a kernel runs, a picture where none does, a page of its own on request.
+
+An explorer computes in Python and draws in the browser. Its class holds what is shown as traits, and a file of
+JavaScript beside it draws them; what the person picks comes back as traits too. All data of a view are in the browser,
+so that a click needs no kernel.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import os
+import string
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+import matplotlib as mpl
+import numpy as np
+import torch
+import traitlets
+from IPython.display import display
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_utils.pictures import load_picture
+from course_utils.plots.style import display_array
+
+HERE = Path(__file__).parent
+MODES = ("live", "static")
+LARGEST_UPLOAD = 8_000_000  # bytes; JupyterLab's connection ends at a message of 10 MB
+
+
+def widgets_on() -> bool:
+    """Whether explorers are shown as widgets. COURSE_WIDGETS=static turns them to pictures.
+
+    Raises:
+        ValueError: COURSE_WIDGETS holds another word.
+    """
+    mode = os.environ.get("COURSE_WIDGETS") or "live"
+    if mode not in MODES:
+        raise ValueError(f"COURSE_WIDGETS is {mode!r}: set it to {' or '.join(MODES)}, or leave it out.")
+    return mode == "live"
+
+
+def palette_bytes(name: str) -> bytes:
+    """Return the 256 colours of one of matplotlib's colour maps as red, green and blue bytes."""
+    return mpl.colormaps[name](np.arange(256), bytes=True)[:, :3].tobytes()
+
+
+def image_bytes(images: Tensor) -> bytes:
+    """Turn images (count, 3, H, W), uint8 or floats from 0 to 1, into bytes in the order (count, H, W, 3)."""
+    pixels = np.stack([display_array(image) for image in images])  # (count, 3, H, W) -> (count, H, W, 3)
+    return (pixels * 255).round().astype(np.uint8).tobytes()
+
+
+class Explorer(anywidget.AnyWidget):
+    """Base of all explorers.
+
+    A subclass names its ``script``, a file of JavaScript beside this one that defines ``render``, and its ``summary``,
+    one sentence for pages without a kernel; it defines :meth:`picture`.
+    """
+
+    script: ClassVar[str]
+    summary: ClassVar[str]
+
+    _css = (HERE / "common.css").read_text(encoding="utf-8")
+    _ipython_display_ = None  # ipywidgets 7 would show the widget alone, without picture
+
+    palette = traitlets.Bytes(palette_bytes("viridis")).tag(sync=True)
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        if "script" in cls.__dict__:
+            parts = [(HERE / name).read_text(encoding="utf-8") for name in ("common.js", cls.script)]
+            cls._esm = "\n".join([*parts, "export default { render };\n"])
+        super().__init_subclass__(**settings)
+
+    def __repr__(self) -> str:
+        return self.summary
+
+    def picture(self) -> Figure:
+        """Draw what the explorer shows now, as a figure with a description (``course_utils.plots``)."""
+        raise NotImplementedError
+
+    def show(self) -> None:
+        """Show the explorer in the notebook: the widget, or with COURSE_WIDGETS=static its picture."""
+        display(self)
+
+    def _repr_mimebundle_(self, **settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return widget, picture and words; a page takes the first of them that it can show."""
+        picture = self.picture()
+        data = {"text/plain": self.summary, "image/png": _png(picture)}
+        metadata: dict[str, Any] = {"image/png": {"alt": picture.get_label()}}
+        widget = super()._repr_mimebundle_(**settings) if widgets_on() else None
+        if widget is not None:
+            data, metadata = widget[0] | data, widget[1] | metadata
+        return data, metadata
+
+    def answers(self) -> dict[int, dict[str, Any]]:
+        """What the kernel says to each value of ``image``: image -> trait -> value. Nothing, if it is not asked."""
+        return {}
+
+    def to_html(self, path: str | Path | None = None) -> str:
+        """Make a page that works without a kernel and without a network.
+
+        Args:
+            path: Where to write it; None writes nothing.
+
+        Returns:
+            The page.
+        """
+        skipped = {"upload", "layout", "comm", "keys"}
+        names = [name for name in self.keys if not name.startswith("_") and name not in skipped]
+        state = {name: getattr(self, name) for name in names}
+        picture = self.picture()
+        page = string.Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
+            title=type(self).__name__,
+            summary=html.escape(self.summary),
+            style=self._css,
+            script=self._esm.replace("export default", "//"),
+            words=html.escape(str(picture.get_label())),
+            picture=_png(picture),
+            state=_to_json(state),
+            answers=_to_json(self.answers()),
+        )
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+
+class PictureExplorer(Explorer):
+    """Base of the explorers that look at pictures; a person can bring their own.
+
+    Args:
+        images: (count, 3, H, W), uint8, or floats from 0 to 1: not normalised.
+        names: One for each image.
+
+    Raises:
+        ValueError: There are no images, or not one name for each.
+    """
+
+    pictures = traitlets.Bytes().tag(sync=True)  # (count, H, W, 3)
+    picture_size = traitlets.Tuple(traitlets.Int(), traitlets.Int()).tag(sync=True)  # H, W
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    image = traitlets.Int(0).tag(sync=True)  # which one is shown
+    # A file from the browser; it comes as a memoryview, which traitlets would not take for bytes.
+    upload = traitlets.Bytes().tag(sync=True, echo_update=False, from_json=lambda value, _: bytes(value))
+    largest_upload = traitlets.Int(LARGEST_UPLOAD, read_only=True).tag(sync=True)
+    message = traitlets.Unicode().tag(sync=True)  # what became of the upload
+    answered = traitlets.Int(-1).tag(sync=True)  # the picture that the traits of look_at belong to
+
+    def __init__(self, images: Tensor, names: list[str], **traits: Any) -> None:
+        if images.ndim != 4 or images.shape[1] != 3 or not len(images):
+            raise ValueError(f"An explorer needs images of shape (count, 3, H, W), not {tuple(images.shape)}.")
+        if len(names) != len(images):
+            raise ValueError(f"There are {len(names)} names for {len(images)} images.")
+        self.images = images.detach().cpu()
+        height, width = images.shape[-2:]
+        super().__init__(
+            pictures=image_bytes(self.images), picture_size=(height, width), names=list(map(str, names)), **traits
+        )
+        self._show_picture()
+
+    def look_at(self, index: int) -> dict[str, Any]:
+        """Compute the traits that belong to one picture. None, where the browser has all."""
+        return {}
+
+    def answers(self) -> dict[int, dict[str, Any]]:
+        """See :meth:`Explorer.answers`: what :meth:`look_at` says of each picture."""
+        return {index: self._answer(index) for index in range(len(self.images))}
+
+    def _answer(self, index: int) -> dict[str, Any]:
+        return {**self.look_at(index), "answered": index}  # last: it is what the browser waits for
+
+    @traitlets.validate("image")
+    def _check_image(self, proposal: Any) -> int:
+        if not 0 <= proposal["value"] < len(self.images):
+            raise traitlets.TraitError(
+                f"There is no picture {proposal['value']}: choose a number from 0 to {len(self.images) - 1}."
+            )
+        return proposal["value"]
+
+    @traitlets.observe("image")
+    def _show_picture(self, change: Any = None) -> None:
+        if hasattr(self, "images"):
+            with self.hold_sync():  # one message to the browser, so that all changes are there at once
+                for name, value in self._answer(self.image).items():
+                    self.set_trait(name, value)
+
+    @traitlets.observe("upload")
+    def _take_upload(self, change: Any) -> None:
+        """Read the person's own picture, put it last and show it; or say why it cannot be read."""
+        if not self.upload:
+            return
+        try:
+            own = load_picture(bytes(self.upload), self.picture_size)  # (3, H, W)
+        except (ValueError, OSError) as error:
+            self.message = str(error)
+            return
+        scale = 255 if self.images.is_floating_point() else 1
+        self.images = torch.cat([self.images, (own[None] / scale).to(self.images.dtype)])
+        with self.hold_sync():
+            self.pictures = image_bytes(self.images)
+            self.names = [*self.names, f"your picture {len(self.images)}"]
+            self.image = len(self.images) - 1
+            self.upload = b""
+            self.message = "This is your picture, cropped and resized as the model sees it."
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _png(figure: Figure) -> str:
+    """Draw a figure as PNG, in base64."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return _base64(file.getvalue())
+
+
+def _to_json(value: Any) -> str:
+    """Write JSON for a script element: bytes become {"base64": ...}, and no tag can end the script."""
+
+    def encode(other: Any) -> Any:
+        if isinstance(other, (bytes, memoryview)):
+            return {"base64": _base64(bytes(other))}
+        raise TypeError(f"{type(other).__name__} has no place in a page.")
+
+    return json.dumps(value, default=encode).replace("</", "<\\/")

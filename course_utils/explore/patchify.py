@@ -1,0 +1,186 @@
+"""Lesson 1's explorer: a picture cut into patches, the sequence that they make, and what each patch size costs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import traitlets
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from course_utils.config import ViTConfig
+from course_utils.counting import count_multiply_adds, count_parameters
+from course_utils.explore.explorer import HERE, PictureExplorer
+from course_utils.plots.charts import bar_chart
+from course_utils.plots.pictures import patch_grid
+from course_utils.plots.style import BLACK, new_figure
+
+LARGEST_SEQUENCE = 1024  # patches; a longer sequence would have tokens too small to click
+
+
+def patch_sizes(height: int, width: int) -> list[int]:
+    """Return the patch sizes, in pixels, that divide an image into at most ``LARGEST_SEQUENCE`` patches.
+
+    Raises:
+        ValueError: There is none.
+    """
+    side = math.gcd(height, width)
+    sizes = [p for p in range(1, side + 1) if side % p == 0 and height * width <= LARGEST_SEQUENCE * p**2]
+    if not sizes:
+        raise ValueError(
+            f"No patch size cuts an image of {height}x{width} pixels into at most {LARGEST_SEQUENCE} patches: "
+            "crop or resize the images."
+        )
+    return sizes
+
+
+def patch_costs(config: ViTConfig, sizes: list[int]) -> list[dict[str, float]]:
+    """Count what a model costs with each of these patch sizes, everything else as it is.
+
+    Args:
+        config: The model. Its own patch size is the one that the others are compared with.
+        sizes: Patch sizes P in pixels.
+
+    Returns:
+        For each size a dictionary: "patches"; "others" (tokens that hold no patch: the class token); "numbers" in a
+        patch; "scores" of one head in one layer; parameters of the "patch embedding" and the "positions";
+        "multiply-adds" of one image; "attention share" of them that are attention products, from 0 to 1; "relative",
+        the multiply-adds as a multiple of those with ``config.patch_size``.
+    """
+    reference = sum(count_multiply_adds(config).values())
+    costs = []
+    for p in sizes:
+        model = config.replace(patch_size=p)
+        parameters, products = count_parameters(model), count_multiply_adds(model)
+        total = sum(products.values())
+        costs.append(
+            {
+                "patches": model.num_patches,
+                "others": model.num_prefix_tokens,
+                "numbers": model.patch_dim,
+                "scores": model.num_tokens**2,
+                "patch embedding": parameters["patch embedding"],
+                "positions": parameters["positions"],
+                "multiply-adds": total,
+                "attention share": products["attention products"] / total,
+                "relative": total / reference,
+            }
+        )
+    return costs
+
+
+def patch_at(place: tuple[int, int], patch_size: int, width: int) -> int:
+    """Return the number, in raster order, of the patch that holds a pixel (row, column) of an image of this width."""
+    row, column = place
+    return row // patch_size * (width // patch_size) + column // patch_size
+
+
+def middle_of(patch: int, patch_size: int, width: int) -> tuple[int, int]:
+    """Return the pixel (row, column) in the middle of a patch: the inverse of :func:`patch_at`."""
+    row, column = divmod(patch, width // patch_size)
+    return row * patch_size + patch_size // 2, column * patch_size + patch_size // 2
+
+
+class PatchifyExplorer(PictureExplorer):
+    """A picture with its patch grid, the same patches as a sequence, and the cost of each patch size.
+
+    Args:
+        images: (count, 3, H, W), uint8, or floats from 0 to 1: not normalised. H and W need not be equal.
+        names: One for each image.
+        preset: The model whose costs are counted, for images of this size.
+
+    Raises:
+        ValueError: The images or names are refused, no patch size fits, or no preset has that name.
+    """
+
+    script = "patchify.js"
+    summary = "A picture cut into patches, the sequence of tokens that they make, and what each patch size costs."
+
+    _css = PictureExplorer._css + (HERE / "patchify.css").read_text(encoding="utf-8")
+
+    sizes = traitlets.List(traitlets.Int()).tag(sync=True)  # the patch sizes on offer, smallest first
+    costs = traitlets.List(traitlets.Dict()).tag(sync=True)  # of each of the sizes: see patch_costs
+    reference = traitlets.Int().tag(sync=True)  # the patch size that the others are compared with
+    model_words = traitlets.Unicode().tag(sync=True)  # whose costs these are
+    patch_size = traitlets.Int().tag(sync=True)  # P in pixels
+    # A pixel (row, column): the mark is on the patch that holds it, whatever the patch size.
+    place = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(0, 0)).tag(sync=True)
+    patch = traitlets.Int()  # number of the marked patch, counted from 0: the browser sets the place, and it follows
+
+    def __init__(self, images: Tensor, names: list[str], *, preset: str = "cifar_micro") -> None:
+        super().__init__(images, names)
+        height, width = self.picture_size
+        own, sizes = ViTConfig.preset(preset).patch_size, patch_sizes(height, width)
+        reference = own if own in sizes else sizes[len(sizes) // 2]
+        config = ViTConfig.preset(preset, image_size=(height, width), patch_size=reference)
+        with self.hold_sync():
+            self.sizes, self.costs, self.reference = sizes, patch_costs(config, sizes), reference
+            self.model_words = f"{preset}: {config.depth} blocks, {config.num_heads} heads, width {config.embed_dim}"
+            self.patch_size, self.place = reference, (height // 2, width // 2)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the patches."""
+        height, width = self.picture_size
+        return height // self.patch_size, width // self.patch_size
+
+    @traitlets.validate("patch_size")
+    def _check_patch_size(self, proposal: Any) -> int:
+        if proposal["value"] not in self.sizes:
+            raise traitlets.TraitError(
+                f"There is no patch size {proposal['value']}: choose one of {', '.join(map(str, self.sizes))}."
+            )
+        return proposal["value"]
+
+    @traitlets.validate("patch")
+    def _check_patch(self, proposal: Any) -> int:
+        rows, columns = self.grid
+        count = rows * columns
+        if not 0 <= proposal["value"] < count:
+            raise traitlets.TraitError(f"There is no patch {proposal['value']}: choose a number from 0 to {count - 1}.")
+        return proposal["value"]
+
+    @traitlets.validate("place")
+    def _check_place(self, proposal: Any) -> tuple[int, int]:
+        (row, column), (height, width) = proposal["value"], self.picture_size
+        if not (0 <= row < height and 0 <= column < width):
+            raise traitlets.TraitError(f"There is no pixel {(row, column)} in an image of {height}x{width} pixels.")
+        return proposal["value"]
+
+    @traitlets.observe("patch_size", "place")
+    def _follow_place(self, change: Any) -> None:
+        """With another patch size the mark stays where it was in the picture."""
+        self.patch = patch_at(self.place, self.patch_size, self.picture_size[1])
+
+    @traitlets.observe("patch")
+    def _follow_patch(self, change: Any) -> None:
+        width = self.picture_size[1]
+        if patch_at(self.place, self.patch_size, width) != self.patch:
+            self.place = middle_of(self.patch, self.patch_size, width)
+
+    def picture(self) -> Figure:
+        """Draw the picture with its grid, the patches, and the multiply-adds of every patch size."""
+        p, (height, width), (rows, columns) = self.patch_size, self.picture_size, self.grid
+        row, column = divmod(self.patch, columns)
+        relative = {f"P = {size}": cost["relative"] for size, cost in zip(self.sizes, self.costs, strict=True)}
+        compared = f"times the multiply-adds of P = {self.reference}"
+        figure = new_figure(
+            (11, 3.8),
+            f"{self.names[self.image]}, {height}x{width} pixels, cut into patches of {p}x{p} pixels: {rows} rows and "
+            f"{columns} columns. The patch in row {row}, column {column} is marked: token {self.patch} of "
+            f"{rows * columns}, counted from 0. Beside it the patches pulled apart, and a bar for each patch size, "
+            f"{compared}: {', '.join(f'{name} {value:.2g}' for name, value in relative.items())}.",
+        )
+        whole, apart, bars = figure.subplots(1, 3)
+        patch_grid(self.images[self.image], p, axes=(whole, apart))
+        corner = (column * p - 0.5, row * p - 0.5)
+        for colour, line in ((BLACK, 5), ("white", 2.5)):  # seen on bright and on dark pixels
+            frame = Rectangle(corner, p, p, fill=False, edgecolor=colour, linewidth=line, clip_on=False, zorder=3)
+            whole.add_patch(frame)
+        whole.set_title(f"row {row}, column {column}: token {self.patch}")
+        if apart.texts:  # few enough patches to be numbered
+            apart.texts[self.patch].set(color=BLACK, bbox={"facecolor": "white", "edgecolor": BLACK, "pad": 2})
+        bar_chart(relative, title="Cost", x_label=compared, number_format="{:.2g}×", ax=bars)
+        return figure

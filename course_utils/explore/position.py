@@ -1,0 +1,268 @@
+"""The explorer of lesson 2: how alike two positions are, in each kind of position code, before and after training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import traitlets
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_utils.attention_maps import position_similarity
+from course_utils.config import POSITIONS, ViTConfig
+from course_utils.embeddings import RelativePositionBias, Rotary2d, sincos_2d
+from course_utils.explore.explorer import Explorer, palette_bytes
+from course_utils.plots.explored_position import PALETTE, explored_position
+from course_utils.snapshots import load_snapshots
+
+STEPS = 32767  # an int16 holds so many on either side of 0
+
+
+class Kind(NamedTuple):
+    """What is said of a kind of position code."""
+
+    label: str
+    measure: str  # what the numbers are
+    note: str
+
+
+KINDS = {
+    "none": Kind(
+        "none",
+        "nothing to compare",
+        "No position code: all positions are alike to the model. There is nothing to compare either: no code is as "
+        "good as a code of zeros, and a vector of zeros has no direction, so it has no cosine with another.",
+    ),
+    "learned": Kind(
+        "learned",
+        "cosine similarity",
+        "Each position has its own learned code; they are numbered 0, 1, 2, … and nothing tells the model which ones "
+        "are neighbours. The class token has no place in the image and is left out.",
+    ),
+    "sincos2d": Kind(
+        "sines and cosines",
+        "cosine similarity",
+        "Computed, never trained. The offset of the two positions alone decides.",
+    ),
+    "rotary": Kind(
+        "rotary",
+        "score, as a share of the score without an offset",
+        "Computed, never trained, and not added to a token: queries and keys turn. Shown is the score of a query and "
+        "a key of equal content, with all pairs of numbers equally long. The offset alone decides.",
+    ),
+    "relative": Kind(
+        "relative",
+        "number added to the score, mean of heads and layers",
+        "One learned number for each offset, added to the score of the picked position as query and the other as key. "
+        "Before training all are 0: no offset is preferred.",
+    ),
+}
+
+
+def relative_tables(bias: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Lay relative position biases out: what is added to the score of every position with every other.
+
+    Args:
+        bias: (T, L, h, 2 rows - 1, 2 columns - 1), by offset, as the tables of ``RelativePositionBias`` hold them
+            after the entries for prefix tokens.
+        grid: Rows and columns of the patch grid.
+
+    Returns:
+        (T, patches, patches), the mean over layers and heads: row = query, column = key.
+
+    Raises:
+        ValueError: The bias has another shape.
+    """
+    offsets = (2 * grid[0] - 1, 2 * grid[1] - 1)
+    if bias.ndim != 5 or bias.shape[3:] != offsets:
+        raise ValueError(
+            f"Relative biases for a grid of {grid[0]}x{grid[1]} must be (T, L, h, {offsets[0]}, {offsets[1]}), "
+            f"not {tuple(bias.shape)}."
+        )
+    index = RelativePositionBias(grid, num_heads=1).index  # (patches, patches), into the offsets in raster order
+    return bias.detach().float().mean(dim=(1, 2)).flatten(1)[:, index]  # -> (T, offsets) -> (T, patches, patches)
+
+
+def position_tables(config: ViTConfig, positions: Tensor, relative: Tensor | None = None) -> dict[str, Tensor]:
+    """Compare every position with every other, in each kind of position code.
+
+    Args:
+        config: Of the model: it gives grid, prefix tokens, width and width of a head.
+        positions: (T, N, D), learned codes at T moments of a training.
+        relative: (T, L, h, 2 rows - 1, 2 columns - 1), learned biases at the same moments, of another training. None
+            means those of an untrained model.
+
+    Returns:
+        Kind -> (moments, patches, patches). There are T moments where something is learned, one where the code is
+        computed, and none for "none". Learned and sine-cosine codes: cosine similarity. Rotary: the score that two
+        equal contents get, over the score that they get in the same place. Relative: see :func:`relative_tables`.
+
+    Raises:
+        ValueError: Codes or biases do not fit the config, or it has no sine-cosine or rotary code.
+    """
+    if positions.ndim != 3 or positions.shape[1:] != (config.num_tokens, config.embed_dim) or not len(positions):
+        raise ValueError(
+            f"Position codes must be (T, {config.num_tokens}, {config.embed_dim}), not {tuple(positions.shape)}."
+        )
+    config.replace(position="sincos2d"), config.replace(position="rotary")  # or it says what does not fit
+    grid, patches = config.grid, config.num_patches
+    if relative is None:
+        untrained = RelativePositionBias(grid, config.num_heads)  # -> (h, patches, patches)
+        biases = untrained().detach().mean(dim=0, keepdim=True)  # -> (1, patches, patches)
+    else:
+        biases = relative_tables(relative, grid)
+        if len(biases) != len(positions):
+            raise ValueError(f"There are relative biases of {len(biases)} moments, but codes of {len(positions)}.")
+    # Turned, the same content is a code too. A turn keeps its length, so the score over that in place is the cosine.
+    turned = Rotary2d(grid, config.head_dim)(torch.ones(1, 1, patches, config.head_dim))[0, 0]  # -> (patches, d)
+    return {
+        "none": torch.empty(0, patches, patches),
+        "learned": torch.stack([position_similarity(codes, config.num_prefix_tokens) for codes in positions]),
+        "sincos2d": position_similarity(sincos_2d(grid, config.embed_dim))[None],
+        "rotary": position_similarity(turned)[None],
+        "relative": biases,
+    }
+
+
+def in_words(passes: float) -> str:
+    """Say when this was: 0 -> "before training", 1.002 -> "after 1 pass"."""
+    return (
+        f"after {passes:.1f} passes".replace(".0 ", " ").replace(" 1 passes", " 1 pass")
+        if passes
+        else "before training"
+    )
+
+
+def table_bytes(tables: Tensor, limit: float) -> bytes:
+    """Write values from -limit to limit as little-endian int16: -32767 to 32767."""
+    return (tables / limit).clamp(-1, 1).mul(STEPS).round().numpy().astype("<i2").tobytes()
+
+
+class PositionExplorer(Explorer):
+    """Pick a position and see how alike all others are to it.
+
+    Args:
+        config: Of the model that the codes belong to.
+        positions: (T, N, D), its learned codes at T moments of a training, those of prefix tokens first.
+        epochs: (T,), passes over the training images at these moments; 0 means untrained.
+        relative: (T, L, h, 2 rows - 1, 2 columns - 1), the biases of a model with relative positions at the same
+            moments. Without them, the explorer shows those of an untrained model, which are all 0.
+
+    Raises:
+        ValueError: The parts do not fit each other.
+
+    Source: the panels are those of ViT, arXiv 2010.11929, figure 7, centre.
+    """
+
+    script = "position.js"
+    summary = (
+        "An explorer of position codes: pick a position on the patch grid, and all others are coloured by how alike "
+        "they are, for each kind of position code, before, during and after training."
+    )
+
+    palette = traitlets.Bytes(palette_bytes(PALETTE)).tag(sync=True)
+    grid = traitlets.Tuple(traitlets.Int(), traitlets.Int()).tag(sync=True)  # rows, columns
+    kinds = traitlets.Dict().tag(sync=True)  # kind -> its words, moments in words, first table, limit of the scale
+    tables = traitlets.Bytes().tag(sync=True)  # (all moments, patches, patches), int16: shares of the limit
+    steps = traitlets.Int(STEPS, read_only=True).tag(sync=True)
+    kind = traitlets.Unicode("learned").tag(sync=True)
+    position = traitlets.Int(0).tag(sync=True)  # patch in raster order
+    epoch = traitlets.Int(0).tag(sync=True)  # moment: an index into the snapshots, not a number of passes
+
+    def __init__(
+        self,
+        config: ViTConfig,
+        positions: Tensor,
+        epochs: Sequence[float] | Tensor,
+        relative: Tensor | None = None,
+        **traits: Any,
+    ) -> None:
+        self.similarities = position_tables(config, positions, relative)
+        if len(epochs) != len(positions):
+            raise ValueError(f"There are {len(epochs)} epochs for position codes of {len(positions)} moments.")
+        trained = [in_words(float(passes)) for passes in epochs]
+        moments = {"none": [], "learned": trained, "relative": [in_words(0)] if relative is None else trained}
+        kinds, first = {}, 0
+        for name in POSITIONS:
+            tables = self.similarities[name]
+            limit = (tables.abs().max().item() or 1.0) if name == "relative" else 1.0
+            when = moments.get(name, ["without training"])
+            kinds[name] = {**KINDS[name]._asdict(), "moments": when, "first": first, "limit": limit}
+            first += len(tables)
+        if relative is None:
+            kinds["relative"]["note"] += " No trained numbers were given to this explorer."
+        content = [table_bytes(self.similarities[name], kinds[name]["limit"]) for name in POSITIONS]
+        rows, columns = config.grid
+        start = {"epoch": len(trained) - 1, "position": rows // 2 * columns + columns // 4}
+        super().__init__(grid=config.grid, kinds=kinds, tables=b"".join(content), **{**start, **traits})
+
+    @classmethod
+    def from_snapshots(cls, source: str | Path, relative: Tensor | None = None, **traits: Any) -> PositionExplorer:
+        """Take the learned codes of a recorded training.
+
+        Args:
+            source: As for :func:`course_utils.snapshots.load_snapshots`.
+            relative: See the class.
+            traits: What is shown first: kind, position, epoch.
+
+        Raises:
+            ValueError: The model of this training had no learned codes.
+        """
+        snapshots, record = load_snapshots(source)
+        config = ViTConfig.from_dict(record["config"])
+        if "positions" not in snapshots:
+            raise ValueError(f"The model of {source} has position {config.position!r}: it has no learned codes.")
+        return cls(config, snapshots["positions"], snapshots["epochs"], relative, **traits)
+
+    def similarity(self) -> Tensor:
+        """Return what the picked position gets with all, at the chosen moment: (rows, columns).
+
+        Raises:
+            ValueError: Without a position code there is nothing to compare.
+        """
+        tables = self.similarities[self.kind]
+        if not len(tables):
+            raise ValueError(KINDS[self.kind].note)
+        return tables[min(self.epoch, len(tables) - 1), self.position].reshape(self.grid)
+
+    def picture(self) -> Figure:
+        """Draw what the explorer shows now."""
+        words = self.kinds[self.kind]
+        moments = list(zip(words["moments"], self.similarities[self.kind], strict=True))
+        chosen = (0, self.epoch) if len(moments) > 1 else range(len(moments))
+        return explored_position(
+            dict(moments[each] for each in chosen),
+            self.grid,
+            self.position,
+            title=f"Position code: {words['label']}",
+            measure=words["measure"],
+            limit=words["limit"],
+            note=words["note"],
+        )
+
+    @traitlets.validate("kind")
+    def _check_kind(self, proposal: Any) -> str:
+        if proposal["value"] not in POSITIONS:
+            raise traitlets.TraitError(
+                f"There is no position code {proposal['value']!r}: choose one of {', '.join(POSITIONS)}."
+            )
+        return proposal["value"]
+
+    @traitlets.validate("position")
+    def _check_position(self, proposal: Any) -> int:
+        return self._in_range(proposal, "position", self.grid[0] * self.grid[1])
+
+    @traitlets.validate("epoch")
+    def _check_epoch(self, proposal: Any) -> int:
+        return self._in_range(proposal, "epoch", len(self.kinds["learned"]["moments"]))
+
+    @staticmethod
+    def _in_range(proposal: Any, name: str, count: int) -> int:
+        if not 0 <= proposal["value"] < count:
+            raise traitlets.TraitError(
+                f"There is no {name} {proposal['value']}: choose a number from 0 to {count - 1}."
+            )
+        return proposal["value"]

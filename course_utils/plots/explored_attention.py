@@ -1,0 +1,68 @@
+"""The figure of the attention explorer: one token's map, and the maps of all layers and heads."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from course_utils.attention_maps import to_pixels
+from course_utils.plots.attention import attention_overlays, heads_overview
+from course_utils.plots.style import BLACK, new_figure, styled
+
+
+@styled
+def explored_attention(
+    image: Tensor,
+    values: Tensor,
+    caption: str,
+    words: str,
+    *,
+    title: str = "",
+    marked: tuple[int, int] | None = None,
+    uniform: float | None = None,
+    top: float | None = None,
+    overview: Tensor | None = None,
+) -> Figure:
+    """Draw where one token looks in one picture, and below it in every layer and head.
+
+    Args:
+        image: (C, H, W), uint8, or floats from 0 to 1.
+        values: (rows, columns), the weights on the patches.
+        caption: Of the picture.
+        words: What the figure shows: its label.
+        title: Of the map.
+        marked: Row and column of a patch that gets a black and white frame.
+        uniform: The weight that every token would have if all were the same.
+        top: Upper end of the scale. None: the largest of the values.
+        overview: (L, h, rows, columns), the same weights in all layers and heads.
+
+    Returns:
+        The figure.
+    """
+    height, width = image.shape[-2:]
+    rows, columns = values.shape
+    if overview is None:
+        figure = new_figure((9, 3.2), words)
+        axes = figure.subplots(1, 3)
+    else:
+        figure = new_figure((9, max(6.8, 0.6 * len(overview))), words)
+        figure.set_layout_engine("constrained")  # "compressed" does not know subfigures
+        left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.7))[0]
+        axes = left.subplots(3, 1)
+        heads_overview(overview, shared_scale=top is not None, title="Every layer and head", ax=right.subplots())
+    drawn = to_pixels(values[None], (height, width))  # (1, rows, columns) -> (1, H, W)
+    attention_overlays(image[None], drawn, [caption], uniform=uniform, shared_scale=top is not None, axes=axes)
+    axes[1].set_title(title)
+    for ax in axes:
+        ax.set_anchor("C" if overview is None else "E")  # in line, also with the one that has a colour bar
+    if top is not None:
+        for ax in axes[1:]:
+            ax.images[-1].set_clim(0, top)
+    if marked is not None:
+        high, wide = height / rows, width / columns
+        corner = marked[1] * wide - 0.5, marked[0] * high - 0.5
+        for ax in axes:
+            for colour, line in ((BLACK, 3.5), ("white", 1.5)):
+                ax.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor=colour, linewidth=line))
+    return figure
