@@ -1,7 +1,7 @@
 """Carry out experiments: say what is recorded already, run what is missing, write a record for each run.
 
 A run may be killed at any time. Its checkpoints lie in ``runs/``, in a folder whose name changes with its settings, and
-the next call goes on from there.
+the next call goes on from there. Several processes can share the work if each has its own sets or seeds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from course_utils import checkpoints
+from course_utils import checkpoints, records
 from course_utils.data import ImageSet, load_cifar10
 from course_utils.data.splits import shuffled_by_class
 from course_utils.evaluation import evaluate, predict
@@ -26,7 +26,7 @@ from course_utils.experiments.sets import ExperimentSet, Run
 from course_utils.files import write_json
 from course_utils.training import NonFiniteLossError, Trainer
 
-CHECKS = 6  # looks at the validation images in the course of a run, about
+CHECKS = 6  # looks at the validation images in the course of a run, at most
 _FIGURES = ("n", "accuracy", "accuracy_standard_error", "loss")
 
 
@@ -36,7 +36,7 @@ class Workplace:
 
     Attributes:
         results: Folder of the records: results/SET/RUN.json.
-        runs: Folder of the checkpoints. It can be deleted whenever nothing is under way.
+        runs: Folder of the checkpoints. Without it, everything that is not recorded is trained from the beginning.
         root: Folder of CIFAR-10; None looks where ``load_cifar10`` looks.
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto", "fp32" or "bf16".
@@ -48,7 +48,7 @@ class Workplace:
     runs: Path
     root: str | None = None
     device: str = "auto"
-    precision: str = "auto"
+    precision: str = "fp32"
     undisturbed: bool = False
     show_progress: bool = True
 
@@ -110,6 +110,7 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         precision=place.precision,
         show_progress=place.show_progress,
     )
+    begun_in = _begun_in(folder, records.environment(trainer.device))
     watch = _Watch(trainer, run, validation)
     beginning = {"epoch": 0.0, "step": 0, **measure(run.track, watch.subject(model))} if run.track else None
     try:
@@ -127,6 +128,8 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         "kind": run.kind,
         "subset": run.images,
         "track": list(run.track),
+        "environment": begun_in,  # of the training, also when a later version only took one more measurement
+        "written_in": record["environment"],
         "machine": "undisturbed" if place.undisturbed else "busy",
         "cost": cost(model, tuple(train.images.shape[1:])),  # type: ignore[arg-type]
         "epochs": [beginning] * (beginning is not None) + [e for e in record["epochs"] if "validation_accuracy" in e],
@@ -139,6 +142,14 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
     write_json(record_path(place.results, run), record)
     (folder / checkpoints.PREVIOUS).unlink(missing_ok=True)
     return record
+
+
+def _begun_in(folder: Path, now: dict[str, Any]) -> dict[str, Any]:
+    """Return the environment in which a run was begun: the one noted in its folder, or else this one, noted there."""
+    path = folder / "begun_in.json"
+    if not path.exists():
+        write_json(path, now)
+    return read_record(path)
 
 
 def balanced_subset(image_set: ImageSet, count: int, seed: int) -> ImageSet:
@@ -166,9 +177,8 @@ class _Watch:
 
     def __call__(self, record: dict[str, Any]) -> None:
         entries, total = record["epochs"], record["total_steps"]
-        step = entries[-1]["step"]
         looked = max((entry["step"] for entry in entries if "validation_accuracy" in entry), default=0)
-        if step < total and step - looked < total / CHECKS:
+        if entries[-1]["step"] * CHECKS // total == looked * CHECKS // total:
             return
         model = self.trainer.model
         found = _figures(self.trainer, model, self.validation_set)

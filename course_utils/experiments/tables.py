@@ -26,6 +26,7 @@ What a table needs to be repeated: `python -m course_utils experiments run NAME`
 `experiments/`. A record holds all settings, the fingerprint of the images, versions, commit, history and figures.
 """
 
+_UNITS = {"attention_distance": " in pixels", "attention_entropy": " in nats", "area": " under the curve"}
 _COLUMNS = (
     "variant",
     "test accuracy in %",
@@ -107,10 +108,10 @@ def _section(experiment: ExperimentSet, results: Path) -> str:
             measured[variant] = _measured([record["measurements"] for record in finished])
         rows.append(row)
     lines += [*_table(_COLUMNS, rows), ""]
-    columns = list(dict.fromkeys(name for values in measured.values() for name in values))
-    if columns:
-        cells = [[variant, *(values.get(name, "") for name in columns)] for variant, values in measured.items()]
-        lines += [*_table(("variant", *columns), cells), ""]
+    names = list(dict.fromkeys(name for values in measured.values() for name in values))
+    if names:  # the measurements are many, so they stand below each other
+        cells = [[name, *(values.get(name, "") for values in measured.values())] for name in names]
+        lines += [*_table(("measured after training", *measured), cells), ""]
     return "\n".join([*lines, *_circumstances(found.records), ""])
 
 
@@ -119,24 +120,30 @@ def _cost(record: dict[str, Any]) -> tuple[str, str]:
 
 
 def _measured(measurements: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Return one column for each number, and for each layer of what is measured by layer and head."""
-    columns: dict[str, list[float]] = {}
+    """Return one entry for each number, and for each layer of what is measured by layer and head."""
+    found: dict[str, list[float]] = {}
     for each in measurements:
         for name, value in _numbers(each):
-            columns.setdefault(name, []).append(value)
-    return {name: with_spread(values, 2 if max(map(abs, values)) < 100 else 0) for name, values in columns.items()}
+            found.setdefault(name, []).append(value)
+    return {name: with_spread(values, _digits(max(map(abs, values)))) for name, values in found.items()}
+
+
+def _digits(largest: float) -> int:
+    """Return how many decimals show about three figures."""
+    return 3 if largest < 1 else 2 if largest < 10 else 1 if largest < 100 else 0
 
 
 def _numbers(value: Any, name: str = "") -> Iterable[tuple[str, float]]:
     """Walk through nested measurements: numbers, and the mean over the heads for each layer. Curves are for figures."""
     if isinstance(value, dict):
         for key, each in value.items():
-            yield from _numbers(each, f"{name}: {key}" if name else key.replace("_", " "))
+            label = key.replace("_", " ") + _UNITS.get(key, "")
+            yield from _numbers(each, f"{name}, {label}" if name else label)
     elif isinstance(value, list) and isinstance(value[0], list):
         for layer, heads in enumerate(value, start=1):
             yield f"{name}, layer {layer}", statistics.fmean(heads)
     elif not isinstance(value, list):
-        yield name.replace("_", " "), value
+        yield name, value
 
 
 def _circumstances(records: Sequence[dict[str, Any]]) -> list[str]:
@@ -159,7 +166,7 @@ def _circumstances(records: Sequence[dict[str, Any]]) -> list[str]:
         f"- Hardware: {all_of(each['device'] for each in environments)}; {machine}",
         f"- Software: torch {all_of(each['torch'] for each in environments)}, Python "
         f"{all_of(each['python'] for each in environments)}, course at commit "
-        f"{all_of(str(each['commit'])[:10] for each in environments)}",
+        f"{all_of(str(each['commit'])[:10] + str(each['commit'])[40:] for each in environments)}",  # 40: "+changes"
         f"- Repeat: `python -m course_utils experiments run {records[0]['experiment']}`",
     ]
 

@@ -50,7 +50,7 @@ def seed_dots(
         mean = statistics.fmean(each)
         if len(each) > 1:
             deviation = statistics.stdev(each)
-            ax.plot([mean - deviation, mean + deviation], [row, row], color=GREY, linewidth=6, alpha=0.35, marker="")
+            ax.hlines(row, mean - deviation, mean + deviation, color=GREY, linewidth=6, alpha=0.35)
         ax.plot([mean], [row], color=BLACK, marker="|", markersize=17, markeredgewidth=2)
         ax.plot(each, [row] * len(each), color=BLUE, marker="o", markersize=6, fillstyle="none", linestyle="")
     ax.set_yticks(range(len(values)), list(values))
@@ -106,10 +106,9 @@ def seed_lines(
     styles = list(mpl.rcParams["axes.prop_cycle"])
     for index, (name, (x, y)) in enumerate(points.items()):
         style = styles[index % len(styles)]
-        ax.plot(x, y.mean(axis=0), label=name, **style | {"marker": ""})  # (seeds, T) -> (T,)
-        ax.plot(
-            np.tile(x, len(y)), y.ravel(), fillstyle="none", label=f"{name}, single runs", **style | {"linestyle": ""}
-        )
+        ax.plot(x, y.mean(axis=0), **style | {"marker": ""})  # (seeds, T) -> (T,)
+        ax.plot(np.tile(x, len(y)), y.ravel(), fillstyle="none", **style | {"linestyle": ""})
+        ax.plot([], [], fillstyle="none", label=name, **style)  # one entry of the legend for both
     if log_x:
         ticks = next(iter(points.values()))[0]
         ax.set_xscale("log")
@@ -117,7 +116,7 @@ def seed_lines(
         ax.set_xticks([], minor=True)
     ax.set(title=title, xlabel=x_label, ylabel=y_label)
     ax.grid(visible=True)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="line: mean; mark: one run")
     return figure
 
 

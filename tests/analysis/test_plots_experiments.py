@@ -14,8 +14,8 @@ def test_every_seed_is_a_dot_and_mean_and_spread_are_drawn_and_written():
     rings = [line for line in ax.lines if line.get_marker() == "o"]
     assert [line.get_xdata().tolist() for line in rings] == [[60, 61, 65], [66]]
     assert [line.get_xdata().tolist() for line in ax.lines if line.get_marker() == "|"] == [[62], [66]]
-    [bar] = [line for line in ax.lines if not line.get_marker()]
-    assert bar.get_xdata().tolist() == pytest.approx([62 - 7**0.5, 62 + 7**0.5])
+    [bar] = ax.collections  # one seed alone has no spread
+    assert bar.get_segments()[0].tolist() == [pytest.approx([62 - 7**0.5, 0]), pytest.approx([62 + 7**0.5, 0])]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["none", "rotary"]
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first on top
     assert ax.get_xlabel().startswith("test accuracy in %\n")
@@ -30,13 +30,14 @@ def test_lines_go_through_the_means_with_every_seed_beside_them():
     }
     figure = plots.seed_lines(series, title="Data", x_label="images", y_label="accuracy in %", log_x=True)
     ax = figure.axes[0]
-    vit, vit_seeds, cnn, cnn_seeds = ax.lines
+    vit, vit_seeds, _, cnn, cnn_seeds, _ = ax.lines
     assert vit.get_ydata().tolist() == [25, 61]
     assert sorted(vit_seeds.get_ydata().tolist()) == [20, 30, 60, 62]
     assert vit_seeds.get_linestyle() == "None"
     assert vit.get_linestyle() != cnn.get_linestyle()  # not by colour alone
     assert vit_seeds.get_marker() != cnn_seeds.get_marker()
     assert [text.get_text() for text in ax.get_xticklabels()] == ["500", "45,000"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["ViT", "CNN"]
     assert "ViT (2 runs): mean 25 at 500, 61 at 4.5e+04; CNN (1 runs)" in figure.get_label()
 
 

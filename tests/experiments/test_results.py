@@ -85,7 +85,7 @@ def test_a_finding_is_read_from_the_records(reference, value, folder):
         ("letters; b; test.accuracy; deviation", ValueError, "SET; VARIANT; KEY"),
         ("letters; z; test.accuracy", ValueError, "no finished run of 'z': there are b, a, c, d"),
         ("letters; d; test.accuracy", ValueError, "no finished run of 'd'"),
-        ("letters; b; test.acuracy", ValueError, "'b', seed 0, holds no 'test.acuracy'"),
+        ("letters; b; test.precision", ValueError, "'b', seed 0, holds no 'test.precision'"),
         ("letters; b; test", ValueError, "'test' is not one number"),
         ("letters; b minus c; test.accuracy", ValueError, "no seed in common"),
         ("numbers; b; test.accuracy", FileNotFoundError, "experiments run numbers"),
@@ -117,7 +117,7 @@ def test_the_page_holds_every_number_of_the_records(done, tiny, results, tmp_pat
     assert "| wide \\| warm | " in page
     for variant in tiny.variants:
         assert tables.with_spread(results.values("test.accuracy", variant), scale=100) in page
-    assert "attention distance, layer 2" in page
+    assert "| attention distance in pixels, layer 2 | " in page
     assert f"Hardware: {results.records[0]['environment']['device']}; other work was running" in page
     assert "50 images (sample CIFAR-10), 4 steps of 25 images, fp32" in page
     assert "still to be made" not in page

@@ -12,7 +12,7 @@ import pytest
 import torch
 from tiny_set import SET, run_set
 
-from course_utils import checkpoints
+from course_utils import checkpoints, records
 from course_utils.cli import main
 from course_utils.data import load_cifar10
 from course_utils.evaluation import accuracy, predict
@@ -82,8 +82,7 @@ def test_a_long_run_is_looked_at_a_few_times_only(write_set, tmp_path):
     run = load_set(write_set(("epochs = 2", "epochs = 20"))).runs[0]
     record = carry_out(run, Workplace(tmp_path / "results", tmp_path / "runs", device="cpu", show_progress=False))
     looked = [entry["epoch"] for entry in record["epochs"] if "validation_accuracy" in entry]
-    assert len(looked) <= runner.CHECKS
-    assert looked[-1] == 20
+    assert looked == [4, 7, 10, 14, 17, 20]  # the first passes to end in each sixth of the run
 
 
 def test_what_is_recorded_is_not_run_again(copy, monkeypatch, capsys):
@@ -141,12 +140,16 @@ def test_a_setting_that_is_younger_than_the_record_had_its_default(copy):
 def test_a_new_measurement_needs_no_new_training(copy, monkeypatch):
     change(copy, 'measure = ["position_similarity"', 'measure = ["attention_entropy", "position_similarity"')
     monkeypatch.setattr(Trainer, "_train_step", lambda self: pytest.fail("it was trained again"))
-    before = json.loads(record_path(copy / "results", load_set(copy / "tiny.toml").runs[0]).read_text())
+    monkeypatch.setattr(records, "commit", lambda: "a later one")
+    path = record_path(copy / "results", load_set(copy / "tiny.toml").runs[0])
+    before = json.loads(path.read_text())
     assert run_set(copy) == 0
-    after = json.loads(record_path(copy / "results", load_set(copy / "tiny.toml").runs[0]).read_text())
+    after = json.loads(path.read_text())
     assert "attention_entropy" in after["measurements"]
     assert after["test"] == before["test"]
     assert after["epochs"] == before["epochs"]
+    assert after["environment"] == before["environment"]
+    assert after["written_in"]["commit"] == "a later one"
 
 
 def test_records_of_variants_that_are_gone_are_named(copy, capsys):
@@ -216,6 +219,26 @@ def test_a_damaged_record_is_named(copy):
 def test_a_set_of_another_name_is_refused(copy, capsys):
     assert run_set(copy, "tyni") == 1
     assert "no experiment set 'tyni': choose one of tiny" in capsys.readouterr().err
+
+
+def test_a_run_that_was_stopped_leaves_no_record_and_stops_the_others(write_set, tmp_path, monkeypatch):
+    stopped = []
+
+    def fit(self, resume, on_epoch):
+        stopped.append(self.seed)
+        return {"status": "unfinished"}
+
+    write_set()
+    monkeypatch.setattr(Trainer, "fit", fit)
+    assert run_set(tmp_path) == 130
+    assert stopped == [0]
+    assert states(tmp_path) == ["missing"] * 4
+
+
+def test_the_command_says_how_it_is_used(capsys):
+    with pytest.raises(SystemExit):
+        main(["experiments", "--help"])
+    assert "python -m course_utils experiments run positions --seeds 0 1" in capsys.readouterr().out
 
 
 def test_kill_9_and_the_same_command_give_the_uninterrupted_record(done, tmp_path):
