@@ -5,7 +5,7 @@ A file looks like this; every line below ``[variants]`` is one experiment, and i
     title = "Position codes"
     question = "How much do position codes bring, and which?"
     order = 2            # ``experiments run`` begins with the smallest
-    minutes = 100        # what all runs of the set take, about, on one thread
+    minutes = 120        # what all runs of the set take, about: images over images a second, on one CPU thread
     seeds = [0, 1, 2]    # of the start, the order, the augmentation, and of which images are taken
     measure = []         # what is looked at after training: names of ``measurements.MEASUREMENTS``
     track = []           # what is looked at before and through training, likewise
