@@ -9,6 +9,7 @@ from course_utils.plots.attention import attention_distance, attention_overlays,
 from course_utils.plots.charts import bar_chart, histogram, line_chart, matrix
 from course_utils.plots.embeddings import position_similarity_panels
 from course_utils.plots.equations import matrix_equation
+from course_utils.plots.experiments import seed_dots, seed_lines
 from course_utils.plots.pictures import image_gallery, mistake_gallery, patch_grid, prediction_gallery
 from course_utils.plots.results import class_accuracy_bars, confusion_heatmap, reliability_diagram, training_curves
 from course_utils.plots.style import NotebookFigure
@@ -36,5 +37,7 @@ __all__ = [
     "position_similarity_panels",
     "prediction_gallery",
     "reliability_diagram",
+    "seed_dots",
+    "seed_lines",
     "training_curves",
 ]

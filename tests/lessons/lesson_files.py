@@ -6,6 +6,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+# A number that we measured, and behind it, unseen by the reader, where it stands in the records: "66.1%<!-- positions;
+# rotary; test.accuracy -->". See ``course_utils.experiments.results.finding``.
+FINDING = re.compile(r"([\d,]*\d(?:\.\d+)?)( ?%| (?:percentage )?points)?\**\s?<!--([^>]*;[^>]*)-->")
 PYTHON_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 

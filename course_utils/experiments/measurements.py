@@ -1,0 +1,209 @@
+"""What can be looked at in a model of an experiment, by name: small functions over the package's own.
+
+Each maps a :class:`Subject` to what JSON can hold. None of them sees the test set.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_utils import attention_maps
+from course_utils.data import ImageSet, to_float
+from course_utils.embeddings import grid_coordinates
+from course_utils.vit import VisionTransformer
+
+PICTURES = 200  # validation images that maps are taken of
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a measurement is given.
+
+    Attributes:
+        model: As it is at this moment.
+        validation_set: Images that it was not trained on.
+        batch_size: Of its training.
+        precision: Of its training, "fp32" or "bf16".
+        mean: Of the normalisation.
+        std: Of the normalisation.
+    """
+
+    model: nn.Module
+    validation_set: ImageSet
+    batch_size: int
+    precision: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def vit(self) -> VisionTransformer:
+        """The model, if it is a Vision Transformer.
+
+        Raises:
+            ValueError: It is another kind of model.
+        """
+        if not isinstance(self.model, VisionTransformer):
+            raise ValueError(f"A {type(self.model).__name__} has no attention and no position codes to look at.")
+        return self.model
+
+    def pixels(self, count: int) -> Tensor:
+        """Return the first validation images, (count, C, H, W), normalised, on the model's device."""
+        images = self.validation_set.images[:count].to(next(self.model.parameters()).device)
+        return to_float(images, self.mean, self.std)
+
+
+def attention_distance(subject: Subject) -> list[list[float]]:
+    """How far each head looks, in pixels: (L, h). See ``attention_maps.mean_attention_distance``."""
+    config = subject.vit.config
+    weights = attention_maps.collect(subject.vit, subject.pixels(PICTURES))  # (B, L, h, N, N)
+    return attention_maps.mean_attention_distance(
+        weights, config.grid, config.patch_size, config.num_prefix_tokens
+    ).tolist()
+
+
+def attention_entropy(subject: Subject) -> list[list[float]]:
+    """How spread out each head's attention is, in nats: (L, h). See ``attention_maps.attention_entropy``."""
+    return attention_maps.attention_entropy(attention_maps.collect(subject.vit, subject.pixels(PICTURES))).tolist()
+
+
+def position_similarity(subject: Subject) -> list[float]:
+    """How alike the learned codes of two patches are that lie d patches apart in one row or column, d = 1, 2, ...
+
+    Returns:
+        The mean cosine similarity for each d, up to the longer side of the grid.
+
+    Raises:
+        ValueError: The position codes are not learned.
+    """
+    config, codes = subject.vit.config, subject.vit.embeddings.position_code
+    if not isinstance(codes, nn.Parameter):
+        raise ValueError(f"Position codes {config.position!r} are not learned: their similarity never changes.")
+    similarity = attention_maps.position_similarity(codes.cpu(), config.num_prefix_tokens)  # (patches, patches)
+    places = grid_coordinates(config.grid)
+    offset = (places[:, None] - places[None, :]).abs()  # (patches, patches, 2)
+    in_line, steps = offset.amin(dim=-1) == 0, offset.amax(dim=-1)
+    return [similarity[in_line & (steps == d)].mean().item() for d in range(1, max(config.grid))]
+
+
+def deletion_test(subject: Subject) -> dict[str, Any]:
+    """Take the patches away that a map calls important, and see how fast the prediction goes.
+
+    Returns:
+        "fractions" of patches taken away; and for "raw attention" of the last layer, "rollout", "gradient-weighted",
+        "middle first" (a map that looks at no model) and "random order": the mean probability at each fraction
+        ("curve"), the "area" under it and its "standard_error" over the images.
+
+    See ``attention_maps.deletion_curve``.
+    """
+    model, images = subject.vit, subject.pixels(PICTURES)
+    config = model.config
+
+    def on_grid(weights: Tensor) -> Tensor:
+        """Take the read-out's map (B, rows, columns) from weights (B, N, N)."""
+        class_token = config.pooling == "class_token"
+        return attention_maps.class_token_grid(weights, config.grid, config.num_prefix_tokens, class_token)
+
+    weights = attention_maps.collect(model, images)  # (B, L, h, N, N)
+    middle = (torch.tensor(config.grid) - 1) / 2
+    from_middle = (grid_coordinates(config.grid) - middle).norm(dim=-1).reshape(config.grid)  # -> (rows, columns)
+    importance = {
+        "raw attention": on_grid(weights[:, -1].mean(dim=1)),  # (B, h, N, N) -> (B, N, N) -> (B, rows, columns)
+        "rollout": on_grid(attention_maps.rollout(weights)),
+        "gradient-weighted": on_grid(attention_maps.gradient_weighted(model, images)),
+        "middle first": -from_middle.expand(len(images), -1, -1),
+    }
+    curves = {
+        name: attention_maps.deletion_curve(model, images, values, random_orders=4 if name == "middle first" else 1)
+        for name, values in importance.items()
+    }  # one set of random orders is enough
+    first = curves["middle first"]
+    lines = {name: curve.ordered for name, curve in curves.items()} | {"random order": first.random}  # each (B, F)
+    found: dict[str, Any] = {"fractions": first.fractions.tolist()}
+    for name, line in lines.items():
+        areas = attention_maps.area_under_curve(first.fractions, line)  # (B, F) -> (B,)
+        found[name] = {
+            "curve": line.mean(dim=0).tolist(),
+            "area": areas.mean().item(),
+            "standard_error": areas.std().item() / len(areas) ** 0.5,
+        }
+    return found
+
+
+def speed(subject: Subject) -> dict[str, float]:
+    """Time a training step and a forward pass, and weigh what a step has to remember.
+
+    Returns:
+        "training images a second", "inference images a second", and "memory in MB": what the forward pass keeps for
+        the backward pass of one batch, without weights, gradients and optimiser.
+    """
+    from torch.utils.benchmark import Timer  # late: it looks for compilers, and warns where it finds none
+
+    model = copy.deepcopy(subject.model)  # the steps change it
+    images = subject.pixels(subject.batch_size)
+    labels = subject.validation_set.labels[: len(images)].to(images.device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
+
+    def forward() -> Tensor:
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=subject.precision == "bf16"):
+            return model(images).float()
+
+    def step() -> None:
+        model.train()
+        F.cross_entropy(forward(), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def infer() -> None:
+        model.eval()
+        with torch.no_grad():
+            forward()
+
+    def images_a_second(function: Callable[[], None]) -> float:
+        timer = Timer("function()", globals={"function": function}, num_threads=torch.get_num_threads())
+        return len(images) / timer.blocked_autorange(min_run_time=1.0).median
+
+    kept: dict[int, int] = {}  # address -> bytes: many saved tensors are views of the same numbers
+    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = F.cross_entropy(forward(), labels)  # held until the sum is made, so that no address is used twice
+    memory = sum(kept.values()) / 1e6
+    del loss
+    return {
+        "training images a second": images_a_second(step),
+        "inference images a second": images_a_second(infer),
+        "memory in MB": memory,
+    }
+
+
+MEASUREMENTS: dict[str, Callable[[Subject], Any]] = {
+    function.__name__: function
+    for function in (attention_distance, attention_entropy, position_similarity, deletion_test, speed)
+}
+
+
+def measure(names: tuple[str, ...], subject: Subject) -> dict[str, Any]:
+    """Take several measurements, with five digits each: name -> what came out."""
+    return {name: _rounded(MEASUREMENTS[name](subject)) for name in names}
+
+
+def _rounded(value: Any) -> Any:
+    """Round every number inside, so that records stay small."""
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return float(f"{value:.5g}")

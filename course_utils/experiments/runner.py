@@ -1,0 +1,243 @@
+"""Carry out experiments: say what is recorded already, run what is missing, write a record for each run.
+
+A run may be killed at any time. Its checkpoints lie in ``runs/``, in a folder whose name changes with its settings, and
+the next call goes on from there. Several processes can share the work if each has its own sets or seeds.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from course_utils import checkpoints, records
+from course_utils.data import ImageSet, load_cifar10
+from course_utils.data.splits import shuffled_by_class
+from course_utils.evaluation import evaluate, predict
+from course_utils.experiments.measurements import Subject, measure
+from course_utils.experiments.models import KINDS, cost
+from course_utils.experiments.results import read_record
+from course_utils.experiments.sets import ExperimentSet, Run
+from course_utils.files import write_json
+from course_utils.training import NonFiniteLossError, Trainer
+
+CHECKS = 6  # looks at the validation images in the course of a run, at most
+_FIGURES = ("n", "accuracy", "accuracy_standard_error", "loss")
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where and how runs are carried out. Nothing here may change what comes out, but for rounding.
+
+    Attributes:
+        results: Folder of the records: results/SET/RUN.json.
+        runs: Folder of the checkpoints. Without it, everything that is not recorded is trained from the beginning.
+        root: Folder of CIFAR-10; None looks where ``load_cifar10`` looks.
+        device: "auto", "cpu", "cuda" or "mps".
+        precision: "auto", "fp32" or "bf16".
+        undisturbed: Whether nothing else keeps the machine busy, so that seconds can be believed.
+        show_progress: Whether a progress bar is shown.
+    """
+
+    results: Path
+    runs: Path
+    root: str | None = None
+    device: str = "auto"
+    precision: str = "fp32"
+    undisturbed: bool = False
+    show_progress: bool = True
+
+
+def record_path(results: Path, run: Run) -> Path:
+    """Return where the record of a run stands."""
+    return results / run.experiment / f"{run.name}.json"
+
+
+def state_of(run: Run, results: Path) -> tuple[str, list[str]]:
+    """Say whether a run is "recorded", "stale" (recorded with other settings than the set file has now) or "missing".
+
+    A setting that this version of the course added is taken to have had its default when the record was written.
+
+    Returns:
+        The state, and for a stale run what differs.
+
+    Raises:
+        DamagedFileError: The record is no JSON.
+    """
+    path = record_path(results, run)
+    if not path.exists():
+        return "missing", []
+    differences = _differences(run, read_record(path))
+    return ("stale", differences) if differences else ("recorded", [])
+
+
+def strangers(experiment: ExperimentSet, results: Path) -> list[Path]:
+    """Return the records of a set that belong to no run of its file any more."""
+    known = {record_path(results, run) for run in experiment.runs}
+    return sorted(set((results / experiment.name).glob("*.json")) - known)
+
+
+def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
+    """Train, take the measurements, look at the test set once, and write the record.
+
+    Returns:
+        The record; None if the run was stopped by Ctrl-C. A run whose loss became NaN gets a record too, with the
+        status "diverged" and without any accuracy: that is a result.
+
+    Raises:
+        ValueError: There are not enough images.
+        OSError: A file cannot be read or written.
+    """
+    train, validation, test = (_split(split, place.root, run.source) for split in ("train", "validation", "test"))
+    if run.images is not None:
+        train = balanced_subset(train, run.images, run.seed)
+    torch.manual_seed(run.seed)
+    model = KINDS[run.kind].make(run.config)
+    folder = place.runs / f"{run.kind}-seed{run.seed}-{run.digest}"  # two sets may ask for the same training
+    trainer = Trainer(
+        model,  # type: ignore[arg-type]  # any model with a config will do
+        train,
+        None,  # looked at by _Watch, not after every pass: a pass over 500 images is short
+        run.recipe,
+        run_dir=folder,
+        seed=run.seed,
+        device=place.device,
+        precision=place.precision,
+        show_progress=place.show_progress,
+    )
+    begun_in = _begun_in(folder, records.environment(trainer.device))
+    watch = _Watch(trainer, run, validation)
+    beginning = {"epoch": 0.0, "step": 0, **measure(run.track, watch.subject(model))} if run.track else None
+    try:
+        record = trainer.fit(resume=True, on_epoch=watch)
+    except NonFiniteLossError as error:
+        record = trainer.record() | {"status": "diverged", "reason": str(error).split(". ")[0]}
+    if record["status"] == "unfinished":
+        return None
+
+    record |= {
+        "command": f"python -m course_utils experiments run {run.experiment} --seeds {run.seed}",
+        "experiment": run.experiment,
+        "variant": run.variant,
+        "place": run.place,
+        "kind": run.kind,
+        "subset": run.images,
+        "track": list(run.track),
+        "environment": begun_in,  # of the training, also when a later version only took one more measurement
+        "written_in": record["environment"],
+        "machine": "undisturbed" if place.undisturbed else "busy",
+        "cost": cost(model, tuple(train.images.shape[1:])),  # type: ignore[arg-type]
+        "epochs": [beginning] * (beginning is not None) + [e for e in record["epochs"] if "validation_accuracy" in e],
+    }
+    if record["status"] == "finished":
+        record["measurements"] = measure(run.measure, watch.subject(model))
+        record |= _accuracies(trainer, model, validation, test)
+        if trainer.averaged_model is not None:
+            record["average"] = _accuracies(trainer, trainer.averaged_model, validation, test)
+    write_json(record_path(place.results, run), record)
+    (folder / checkpoints.PREVIOUS).unlink(missing_ok=True)
+    return record
+
+
+def _begun_in(folder: Path, now: dict[str, Any]) -> dict[str, Any]:
+    """Return the environment in which a run was begun: the one noted in its folder, or else this one, noted there."""
+    path = folder / "begun_in.json"
+    if not path.exists():
+        write_json(path, now)
+    return read_record(path)
+
+
+def balanced_subset(image_set: ImageSet, count: int, seed: int) -> ImageSet:
+    """Take as many images of each class, in the official order. With one seed, a smaller choice is part of a larger.
+
+    Raises:
+        ValueError: The classes cannot have equally many, or there are not so many images.
+    """
+    classes = len(image_set.classes)
+    shuffled = shuffled_by_class(image_set.labels, torch.arange(len(image_set)), seed)
+    most = classes * min(map(len, shuffled))
+    if count % classes or not 0 < count <= most:
+        raise ValueError(f"images must be a multiple of {classes} from {classes} to {most:,}, not {count:,}.")
+    return image_set.subset(torch.cat([order[: count // classes] for order in shuffled]).sort().values)
+
+
+class _Watch:
+    """Look at the validation images a few times in a run, and at what the set wants tracked.
+
+    What it finds is put into the trainer's own entry for the pass, so it is in the checkpoints too.
+    """
+
+    def __init__(self, trainer: Trainer, run: Run, validation_set: ImageSet) -> None:
+        self.trainer, self.run, self.validation_set = trainer, run, validation_set
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        entries, total = record["epochs"], record["total_steps"]
+        looked = max((entry["step"] for entry in entries if "validation_accuracy" in entry), default=0)
+        if entries[-1]["step"] * CHECKS // total == looked * CHECKS // total:
+            return
+        model = self.trainer.model
+        found = _figures(self.trainer, model, self.validation_set)
+        entries[-1] |= {"validation_loss": found["loss"], "validation_accuracy": found["accuracy"]}
+        entries[-1] |= measure(self.run.track, self.subject(model))
+
+    def subject(self, model: nn.Module) -> Subject:
+        """Return what the measurements are given."""
+        trainer = self.trainer
+        return Subject(
+            model, self.validation_set, self.run.recipe.batch_size, trainer.precision, trainer.mean, trainer.std
+        )
+
+
+def _accuracies(trainer: Trainer, model: nn.Module, validation: ImageSet, test: ImageSet) -> dict[str, Any]:
+    """Return the figures on the validation images and on the test images."""
+    return {"validation": _figures(trainer, model, validation), "test": _figures(trainer, model, test)}
+
+
+def _figures(trainer: Trainer, model: nn.Module, image_set: ImageSet) -> dict[str, Any]:
+    """Return the four figures that a record keeps of one image set."""
+    logits = predict(model, image_set.images, trainer.mean, trainer.std)  # (N, K)
+    found = evaluate(logits, image_set.labels, image_set.classes)
+    return {name: found[name] for name in _FIGURES}
+
+
+def _differences(run: Run, record: Mapping[str, Any]) -> list[str]:
+    """Say where a record was made with other settings than the run has, or lacks a measurement."""
+    if record["kind"] != run.kind:
+        return [f"kind: {record['kind']} recorded, {run.kind} wanted"]
+    try:  # through the settings classes: they add the defaults of settings that are younger than the record
+        found = {
+            "kind": record["kind"],
+            "config": KINDS[run.kind].config.from_dict(record["config"]).to_dict(),
+            "recipe": type(run.recipe).from_dict(record["recipe"]).to_dict(),
+            "source": record["data"]["source"],
+            "images": record["subset"],
+            "seed": record["seed"],
+            "track": record["track"],
+        }
+    except (ValueError, TypeError) as error:
+        return [f"recorded with settings that are impossible now: {error}"]
+    recorded, wanted = dict(_flat(found)), dict(_flat(run.settings()))
+    differences = [f"{key}: {recorded[key]} recorded, {wanted[key]} wanted" for key in wanted
+                   if recorded[key] != wanted[key]]  # fmt: skip
+    taken = record.get("measurements", run.measure)  # a run that diverged has none
+    return differences + [f"{name}: not measured yet" for name in run.measure if name not in taken]
+
+
+def _flat(settings: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Turn nested settings into pairs of "recipe.epochs" and value."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{key}.{inner}", each) for inner, each in value.items())
+        else:
+            yield key, value
+
+
+@functools.lru_cache(maxsize=3)
+def _split(split: str, root: str | None, source: str) -> ImageSet:
+    """Load a split once for all runs, and never the sample in place of the whole data set."""
+    return load_cifar10(split, root, "always" if source == "sample" else "never")

@@ -1,0 +1,220 @@
+"""Read the files that say which experiments there are: ``experiments/NAME.toml``, one for each question.
+
+A file looks like this; every line below ``[variants]`` is one experiment, and is run once with each seed::
+
+    title = "Position codes"
+    question = "How much do position codes bring, and which?"
+    order = 2            # ``experiments run`` begins with the smallest
+    minutes = 120        # what all runs of the set take, about: images over images a second, on one CPU thread
+    seeds = [0, 1, 2]    # of the start, the order, the augmentation, and of which images are taken
+    measure = []         # what is looked at after training: names of ``measurements.MEASUREMENTS``
+    track = []           # what is looked at before and through training, likewise
+
+    [model]              # what all variants share: the kind (of ``models.KINDS``) and settings of its config
+    kind = "vit"
+    embed_dim = 96
+
+    [recipe]             # settings of ``Recipe``
+    epochs = 3
+
+    [data]               # images: how many training images, the same number of each class; left out = all
+    images = 10_000
+
+    [variants]
+    "learned" = {}
+    "rotary" = { model.position = "rotary" }
+    "rotary, slow" = { from = "rotary", recipe.learning_rate = 5e-4 }
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from course_utils.experiments.measurements import MEASUREMENTS
+from course_utils.experiments.models import KINDS
+from course_utils.recipes import Recipe
+from course_utils.settings import Settings, look_up
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FOLDER = Path("experiments")
+SOURCES = ("official", "sample")
+_PARTS = ("model", "recipe", "data")
+_KEYS = ("title", "question", "order", "minutes", "seeds", "measure", "track", *_PARTS, "variants")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run: a variant of a set with one seed.
+
+    Attributes:
+        experiment: Name of the set.
+        variant: As the file calls it.
+        place: Of the variant in its set, from 0.
+        seed: Decides start, order, augmentation, dropout, and which images are taken.
+        kind: Of the model: a name in ``KINDS``.
+        config: Its settings.
+        recipe: How it is trained.
+        source: "official", or "sample" for the images that ship with the course.
+        images: How many training images; None means all of the training split.
+        measure: Measurements after training.
+        track: Measurements before and through training.
+    """
+
+    experiment: str
+    variant: str
+    place: int
+    seed: int
+    kind: str
+    config: Settings
+    recipe: Recipe
+    source: str
+    images: int | None
+    measure: tuple[str, ...]
+    track: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the run inside its set, fit for a file."""
+        return f"{slug(self.variant)}-seed{self.seed}"
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything that decides what is trained, and what is seen on the way."""
+        return {
+            "kind": self.kind,
+            "config": self.config.to_dict(),
+            "recipe": self.recipe.to_dict(),
+            "source": self.source,
+            "images": self.images,
+            "seed": self.seed,
+            "track": list(self.track),
+        }
+
+    @property
+    def digest(self) -> str:
+        """Eight characters that change when a setting does. Runs of two sets with the same settings share them."""
+        return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class ExperimentSet:
+    """What one file says.
+
+    Attributes:
+        name: Of the file, without its ending.
+        title: A few words.
+        question: What the set is to answer.
+        order: Sets with a smaller number are run first.
+        minutes: What all its runs are expected to take on one thread.
+        runs: Variant by variant, seed by seed.
+    """
+
+    name: str
+    title: str
+    question: str
+    order: float
+    minutes: float
+    runs: tuple[Run, ...]
+
+    @property
+    def variants(self) -> list[str]:
+        """The names of the variants, in the order of the file."""
+        return list(dict.fromkeys(run.variant for run in self.runs))
+
+
+def load_sets(folder: str | Path = FOLDER) -> list[ExperimentSet]:
+    """Read every set of a folder, in the order in which they are to be run.
+
+    Raises:
+        FileNotFoundError: There is no set in the folder.
+        ValueError: As for :func:`load_set`.
+    """
+    paths = sorted(Path(folder).glob("*.toml"))
+    if not paths:
+        raise FileNotFoundError(
+            f"There is no experiment set in {Path(folder)}: run this in the course's folder, or name one with --sets."
+        )
+    return sorted((load_set(path) for path in paths), key=lambda each: (each.order, each.name))
+
+
+def load_set(path: str | Path) -> ExperimentSet:
+    """Read one set, and check every setting in it.
+
+    Raises:
+        ValueError: The file is no TOML, or a name or a value in it is impossible. The sentence names file and variant.
+    """
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        _refuse_unknown(content, _KEYS)
+        missing = [key for key in ("title", "question", "seeds", "recipe", "variants") if not content.get(key)]
+        if missing:
+            raise ValueError(f"{missing[0]} is missing")
+        variants = _inherit(content["variants"])
+        runs = [
+            _run(path.stem, name, place, seed, content, changes)
+            for place, (name, changes) in enumerate(variants.items())
+            for seed in content["seeds"]
+        ]
+        if len({run.name for run in runs}) < len(runs):
+            raise ValueError("two variants have the same name, or a seed stands twice")
+    except (ValueError, TypeError) as error:  # what is no TOML is a ValueError too
+        raise ValueError(f"{path}: {str(error).rstrip('.')}.") from error
+    title, question = content["title"], content["question"]
+    return ExperimentSet(path.stem, title, question, content.get("order", 0), content.get("minutes", 0), tuple(runs))
+
+
+def slug(name: str) -> str:
+    """Turn a name into what can stand in a file name: "2-D sines" becomes "2-d-sines"."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _inherit(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Add to each variant what the one behind its "from" changes: variant -> part -> setting -> value."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, variant in variants.items():
+        if ";" in name or " minus " in name or not slug(name):
+            raise ValueError(f"variant {name!r}: a finding could not name it, with ';' or 'minus' or without a letter")
+        changes = dict(variant)
+        before = look_up("variant further up", changes.pop("from"), found) if "from" in changes else {}
+        _refuse_unknown(changes, _PARTS)
+        found[name] = {part: {**before.get(part, {}), **changes.get(part, {})} for part in _PARTS}
+    return found
+
+
+def _run(experiment: str, variant: str, place: int, seed: int, content: dict, changes: dict) -> Run:
+    """Put together what all variants share and what this one changes."""
+    model = {"kind": "vit", **content.get("model", {}), **changes["model"]}
+    data = {**content.get("data", {}), **changes["data"]}
+    kind = model.pop("kind")
+    try:
+        _refuse_unknown(data, ("source", "images"))
+        config = look_up("model kind", kind, KINDS).config.from_dict(model)
+        recipe = Recipe.from_dict(content["recipe"]).replace(**changes["recipe"])
+        if recipe.minutes is not None:
+            raise ValueError("a budget in minutes cannot be repeated on another machine: give epochs or steps")
+        if data.get("source", "official") not in SOURCES:
+            raise ValueError(f"source {data['source']!r} is unknown: choose one of {', '.join(SOURCES)}")
+        measure, track = (tuple(content.get(key, ())) for key in ("measure", "track"))
+        for name in (*measure, *track):
+            look_up("measurement", name, MEASUREMENTS)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"variant {variant!r}: {error}") from error
+    source, images = data.get("source", "official"), data.get("images")
+    return Run(experiment, variant, place, seed, kind, config, recipe, source, images, measure, track)
+
+
+def _refuse_unknown(found: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    unknown = [key for key in found if key not in known]
+    if unknown:
+        raise ValueError(f"{unknown[0]} means nothing here: choose from {', '.join(known)}")

@@ -1,0 +1,88 @@
+"""Set files: what they mean, and what is said when something in them is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from course_utils.experiments.sets import load_set, load_sets, slug
+
+SHIPPED = Path(__file__).parents[2] / "experiments"
+
+
+def test_a_run_puts_together_what_is_shared_and_what_its_variant_changes(write_set):
+    experiment = load_set(write_set())
+    assert experiment.variants == ["plain", "wide | warm"]
+    assert [run.name for run in experiment.runs] == [
+        "plain-seed0", "plain-seed1", "wide-warm-seed0", "wide-warm-seed1",
+    ]  # fmt: skip
+    plain, wide = experiment.runs[0], experiment.runs[2]
+    assert (plain.config.embed_dim, plain.recipe.warmup) == (16, 0.05)
+    assert (wide.config.embed_dim, wide.recipe.warmup, wide.config.depth) == (32, 0.5, 2)
+    assert (plain.place, wide.place, wide.images, wide.source) == (0, 1, 50, "sample")
+
+
+def test_a_variant_goes_on_from_another(write_set):
+    more = '"wider" = { from = "wide | warm", model.embed_dim = 64, recipe.steps = 5, data.images = 20 }'
+    runs = load_set(write_set(('recipe.warmup = 0.5 }', f"recipe.warmup = 0.5 }}\n{more}"))).runs  # fmt: skip
+    last = runs[-1]
+    assert (last.config.embed_dim, last.recipe.warmup, last.images) == (64, 0.5, 20)
+    assert (last.recipe.steps, last.recipe.epochs) == (5, None)  # a new budget takes the place of the old one
+
+
+def test_the_digest_changes_with_every_setting_and_with_nothing_else(write_set):
+    run = load_set(write_set()).runs[0]
+    for old, new in (("depth = 2", "depth = 3"), ("epochs = 2", "epochs = 3"), ("images = 50", "images = 60"),
+                     ('["attention_entropy"]', "[]"), ("seeds = [0, 1]", "seeds = [7]")):  # fmt: skip
+        assert load_set(write_set((old, new))).runs[0].digest != run.digest, new
+    renamed = write_set(('"plain"', '"bare"'), ('title = "Tiny"', 'title = "Other"'), name="other")
+    assert load_set(renamed).runs[0].digest == run.digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("seeds = [0, 1]", "seeds = [0, 1", "tiny.toml"),
+        ('question = "Does it work?"', "", "question is missing"),
+        ("order = 1", "ordre = 1", "ordre means nothing"),
+        ("depth = 2", "dept = 2", "variant 'plain': ViTConfig has no setting named dept"),
+        ("epochs = 2", "minutes = 2", "cannot be repeated"),
+        ("recipe.warmup = 0.5", "recipe.warmup = 5", "variant 'wide | warm': warmup is a share"),
+        ("recipe.warmup = 0.5", "recipes.warmup = 5", "recipes means nothing"),
+        ("recipe.warmup = 0.5", 'from = "plane"', "no variant further up 'plane'"),
+        ('source = "sample"', 'source = "internet"', "'internet' is unknown"),
+        ('source = "sample"', 'sources = "sample"', "sources means nothing"),
+        ('track = ["attention_entropy"]', 'track = ["charm"]', "no measurement 'charm'"),
+        ("[model]", '[model]\nkind = "gan"', "no model kind 'gan'"),
+        ('"wide | warm"', '"Plain!"', "two variants have the same name"),
+        ('"wide | warm"', '"a minus b"', "a finding could not name it"),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_and_variant(write_set, old, new, words):
+    with pytest.raises(ValueError, match=r"tiny\.toml") as refused:
+        load_set(write_set((old, new)))
+    assert words in str(refused.value)
+
+
+def test_a_folder_without_sets_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="--sets"):
+        load_sets(tmp_path)
+
+
+def test_sets_come_in_their_order(write_set):
+    write_set(("order = 1", "order = 3"), name="a")
+    write_set(name="b")
+    assert [each.name for each in load_sets(write_set(("order = 1", "order = 2"), name="c").parent)] == ["b", "c", "a"]
+
+
+def test_a_slug_can_stand_in_a_file_name():
+    assert slug("+ Sines & cosines, 2-D") == "sines-cosines-2-d"
+
+
+def test_the_sets_of_the_course_can_be_run():
+    sets = load_sets(SHIPPED)
+    for each in sets:
+        assert each.minutes > 0
+        assert len({run.seed for run in each.runs}) >= 3
+        assert len(each.runs) == len(each.variants) * len({run.seed for run in each.runs})
+        assert {run.source for run in each.runs} == {"official"}
+    assert len({each.order for each in sets}) == len(sets)
