@@ -8,9 +8,11 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
+from course_utils.attention import MultiHeadSelfAttention
 from course_utils.blocks import TransformerEncoder
 from course_utils.config import ViTConfig
 from course_utils.embeddings import RelativePositionBias, ViTEmbeddings, resize_positions
+from course_utils.patches import resize_patch_weight
 
 
 class TokenPool(nn.Module):
@@ -149,25 +151,44 @@ class VisionTransformer(nn.Module):
             raise ValueError(f"The images are {images.dtype}, but the weights {dtype}: use images.to({dtype}).")
         return self.embeddings(images)
 
-    @torch.no_grad()
     def with_image_size(self, image_size: int | tuple[int, int]) -> VisionTransformer:
-        """Return a copy of this model for images of another size.
+        """Return a copy of this model for images of another size, cut into patches of the same size.
 
         Learned position codes and relative biases are interpolated; the other codes are computed anew.
 
         Raises:
             ValueError: The patch size does not divide the new size.
         """
-        config = self.config.replace(image_size=image_size)
+        return self._resized(self.config.replace(image_size=image_size))
+
+    def with_patch_size(self, patch_size: int) -> VisionTransformer:
+        """Return a copy of this model that cuts the same images into patches of another size.
+
+        The map from patches to tokens is resized (see :func:`resize_patch_weight`), and so are position codes and
+        relative biases, as for another image size.
+
+        Raises:
+            ValueError: The new patch size does not divide the image.
+
+        Source: FlexiViT (Beyer et al. 2023, arXiv 2212.08013), section 3.4.
+        """
+        return self._resized(self.config.replace(patch_size=patch_size))
+
+    @torch.no_grad()
+    def _resized(self, config: ViTConfig) -> VisionTransformer:
+        """Return a copy with a config that differs in image size and patch size alone."""
         other = VisionTransformer(config).to(next(self.parameters()))
         state = copy.deepcopy(self.state_dict())
+        key = "embeddings.patch_embedding.projection.weight"
+        state[key] = resize_patch_weight(state[key], config.in_channels, config.patch_size)
         if config.position == "learned":
             key = "embeddings.position_code"
             state[key] = resize_positions(state[key], self.config.grid, config.grid, config.num_prefix_tokens)
         for name, module in other.named_modules():
-            if isinstance(module, RelativePositionBias):
-                old = self.get_submodule(name)
-                assert isinstance(old, RelativePositionBias)
+            old = self.get_submodule(name)
+            if isinstance(module, MultiHeadSelfAttention) and isinstance(old, MultiHeadSelfAttention):
+                module.implementation = old.implementation
+            elif isinstance(module, RelativePositionBias) and isinstance(old, RelativePositionBias):
                 table = old.table[None]  # (offsets, h) -> (1, offsets, h): a grid of offsets is a grid like any other
                 state[f"{name}.table"] = resize_positions(table, old.offset_grid, module.offset_grid, old.num_extra)[0]
         other.load_state_dict(state)
