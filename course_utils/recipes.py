@@ -8,6 +8,8 @@ from typing import Any
 
 from course_utils.settings import Settings, look_up
 
+OPTIMIZERS = ("adamw", "muon")
+
 
 @dataclass(frozen=True)
 class Recipe(Settings):
@@ -21,7 +23,9 @@ class Recipe(Settings):
         minutes: Budget as wall-clock time. The trainer measures its speed first and fits the number of steps.
         batch_size: Images in one optimiser step, over all processes and micro-batches together.
         accumulate: Micro-batches that a step is cut into, to save memory.
-        learning_rate: Peak learning rate of AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101).
+        optimizer: One of ``OPTIMIZERS``: "adamw" (Loshchilov and Hutter 2019, arXiv 1711.05101), or "muon" for the
+            matrices inside the blocks and AdamW for the rest (see :class:`course_utils.muon.Muon`).
+        learning_rate: Peak learning rate, the same for both optimisers.
         final_learning_rate: Where the cosine ends (Loshchilov and Hutter 2017, arXiv 1608.03983).
         warmup: Share of the steps over which the rate rises from 0 to its peak.
         betas: AdamW's two decay rates.
@@ -48,6 +52,7 @@ class Recipe(Settings):
     minutes: float | None = None
     batch_size: int = 128
     accumulate: int = 1
+    optimizer: str = "adamw"
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
     warmup: float = 0.05
@@ -79,6 +84,8 @@ class Recipe(Settings):
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.batch_size % self.accumulate:
             raise ValueError(f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}.")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer {self.optimizer!r} is unknown: choose one of {', '.join(OPTIMIZERS)}.")
         for name in ("learning_rate", "mixup_alpha"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}.")

@@ -22,12 +22,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
 from course_utils import checkpoints, distributed, records
+from course_utils.blocks import TransformerBlock
 from course_utils.data import ImageSet
 from course_utils.data.augment import CIFAR10_MEAN, CIFAR10_STD
 from course_utils.devices import pick_device, pick_precision, synchronize
 from course_utils.evaluation import accuracy, predict
 from course_utils.files import DamagedFileError, save_tensors, write_json
 from course_utils.interrupts import StopRequest
+from course_utils.muon import Muon
 from course_utils.recipes import Recipe, learning_rate_at
 from course_utils.stream import BatchStream, seed_step
 from course_utils.vit import VisionTransformer
@@ -43,14 +45,25 @@ class NonFiniteLossError(FloatingPointError):
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Split the parameters: weight matrices of linear maps decay, all else does not.
 
-    Biases, norms, class token, registers, position codes and bias tables do not decay.
+    Biases, norms, class token, registers, position codes and bias tables do not decay. The matrices inside transformer
+    blocks are a group of their own, marked for :class:`Muon`, which is not meant for the first and the last map.
     """
     matrices = {id(module.weight) for module in model.modules() if isinstance(module, (nn.Linear, nn.Conv2d))}
+    blocks = [module for module in model.modules() if isinstance(module, TransformerBlock)]
+    hidden = {id(p) for block in blocks for p in block.parameters()} & matrices
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
-        {"params": [p for p in parameters if id(p) in matrices], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if id(p) in hidden], "weight_decay": weight_decay, "muon": True},
+        {"params": [p for p in parameters if id(p) in matrices - hidden], "weight_decay": weight_decay},
         {"params": [p for p in parameters if id(p) not in matrices], "weight_decay": 0.0},
     ]
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe, fused: bool) -> torch.optim.Optimizer:
+    """Make the optimiser that a recipe names."""
+    groups = parameter_groups(model, recipe.weight_decay)
+    kind = Muon if recipe.optimizer == "muon" else torch.optim.AdamW
+    return kind(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=fused)
 
 
 class Trainer:
@@ -111,8 +124,7 @@ class Trainer:
         self._environment = records.environment(self.device)  # now: files may change while the run goes on
         self.model = model.to(self.device)
         fused = self.device.type in ("cpu", "cuda")  # one kernel for all parameters instead of a loop
-        groups = parameter_groups(model, recipe.weight_decay)
-        self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=fused)
+        self.optimizer = make_optimizer(model, recipe, fused)
         self.average = None
         if recipe.ema:
             self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))

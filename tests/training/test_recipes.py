@@ -19,6 +19,7 @@ from course_utils.recipes import RECIPES, Recipe, learning_rate_at
         ({"steps": 5, "batch_size": 0}, "batch_size"),
         ({"steps": 5, "accumulate": 0}, "accumulate"),
         ({"steps": 5, "batch_size": 10, "accumulate": 3}, "accumulate 3 does not divide"),
+        ({"steps": 5, "optimizer": "sgd"}, "choose one of adamw, muon"),
         ({"steps": 5, "learning_rate": 0.0}, "learning_rate"),
         ({"steps": 5, "learning_rate": math.nan}, "learning_rate"),
         ({"steps": 5, "final_learning_rate": 1.0}, "final_learning_rate"),

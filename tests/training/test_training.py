@@ -10,7 +10,7 @@ import torch
 
 from course_utils import VisionTransformer, ViTConfig, checkpoints
 from course_utils.files import DamagedFileError, load_tensors
-from course_utils.recipes import Recipe
+from course_utils.recipes import OPTIMIZERS, Recipe
 from course_utils.training import NonFiniteLossError, parameter_groups
 
 FULL = Recipe(  # everything on, so that everything must resume
@@ -78,13 +78,15 @@ def test_two_runs_with_one_seed_are_bit_equal_and_another_seed_differs(make_trai
     assert not torch.equal(states[0]["model head.weight"], states[2]["model head.weight"])
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("stop_at", [1, 4, 5, 17, 22])
-def test_a_killed_run_resumes_bit_equal(make_trainer, tmp_path, monkeypatch, stop_at):
-    whole = make_trainer(FULL)
+def test_a_killed_run_resumes_bit_equal(make_trainer, tmp_path, monkeypatch, stop_at, optimizer):
+    recipe = FULL.replace(optimizer=optimizer)
+    whole = make_trainer(recipe)
     expected = whole.fit()
 
     monkeypatch.setattr("course_utils.training.CHECKPOINT_SECONDS", 0.0)  # a checkpoint after every step
-    first = make_trainer(FULL, run_dir=tmp_path)
+    first = make_trainer(recipe, run_dir=tmp_path)
     step = first._train_step
 
     def train_step():
@@ -96,7 +98,7 @@ def test_a_killed_run_resumes_bit_equal(make_trainer, tmp_path, monkeypatch, sto
     with pytest.raises(Killed):
         first.fit()
 
-    second = make_trainer(FULL, run_dir=tmp_path)
+    second = make_trainer(recipe, run_dir=tmp_path)
     record = second.fit(resume=True)
     assert_bit_equal(state_of(second), state_of(whole))
     assert figures(record) == figures(expected)
@@ -228,12 +230,14 @@ def test_bf16_trains_too(make_trainer):
 
 def test_weight_decay_reaches_the_matrices_only():
     model = VisionTransformer(ViTConfig(embed_dim=16, num_heads=2, depth=1, position="relative", num_registers=1))
-    decayed, spared = parameter_groups(model, 0.05)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    assert all(names[id(p)].endswith(".weight") and p.ndim == 2 for p in decayed["params"])
-    assert {"embeddings.class_token", "embeddings.registers"} <= {names[id(p)] for p in spared["params"]}
-    assert any("relative_bias.table" in names[id(p)] for p in spared["params"])
-    assert len(decayed["params"]) + len(spared["params"]) == len(names)
+    decayed, spared = [], []
+    for group in parameter_groups(model, 0.05):
+        (decayed if group["weight_decay"] == 0.05 else spared).extend(group["params"])
+    assert all(names[id(p)].endswith(".weight") and p.ndim == 2 for p in decayed)
+    assert {"embeddings.class_token", "embeddings.registers"} <= {names[id(p)] for p in spared}
+    assert any("relative_bias.table" in names[id(p)] for p in spared)
+    assert len(decayed) + len(spared) == len(names)
 
 
 def test_without_validation_and_with_a_callback(make_trainer):
