@@ -32,7 +32,7 @@ from course_utils.interrupts import StopRequest
 from course_utils.muon import Muon
 from course_utils.recipes import Recipe, learning_rate_at
 from course_utils.stream import BatchStream, seed_step
-from course_utils.vit import VisionTransformer
+from course_utils.vit import AtPatchSize, VisionTransformer
 
 CHECKPOINT_SECONDS = 60.0
 LOSSES_KEPT_ON_GPU = 50  # reading a loss makes the CPU wait for the GPU, so it is done in bunches
@@ -128,9 +128,10 @@ class Trainer:
         self.average = None
         if recipe.ema:
             self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
-        self.net: nn.Module = DistributedDataParallel(self.model) if distributed.active() else self.model
-        if compile_model:
-            self.net = torch.compile(self.net)  # type: ignore[assignment]
+        self.compile_model = compile_model
+        self._early: bool | None = None  # whether what follows is for the early steps
+        self.seen: nn.Module = self.model  # what learns now: the model, or the model at its early patch size
+        self.net: nn.Module = self.model  # the same, in its wrappings
 
         self.stream = BatchStream(train_set, recipe, seed, self.mean, self.std, model.config.num_classes, self.device)
 
@@ -194,6 +195,7 @@ class Trainer:
         rate = learning_rate_at(self.step, self.total_steps, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        self._enter_stage()
         images, targets = self.stream.batch(self.step, mixing=self._mixing(self.step))
         share = len(images) // distributed.world_size()
         mine = slice(distributed.rank() * share, (distributed.rank() + 1) * share)
@@ -220,6 +222,17 @@ class Trainer:
         self._pending.append((self.step, loss_sum, correct))
         self.step += 1
 
+    def _enter_stage(self) -> None:
+        """Train the model at the patch size that belongs to this step."""
+        early = self.step < round(self.recipe.early * self.total_steps)
+        if early is self._early:
+            return
+        self._early = early
+        self.seen = AtPatchSize(self.model, self.recipe.early_patch_size) if early else self.model
+        self.net = DistributedDataParallel(self.seen) if distributed.active() else self.seen
+        if self.compile_model:
+            self.net = torch.compile(self.net)  # type: ignore[assignment]
+
     # ------------------------------------------------------------------ budget
 
     def _steps_in_budget(self, start: float) -> int:
@@ -237,14 +250,18 @@ class Trainer:
     def _measure(self, steps: int = 10) -> tuple[float, float]:
         """Time a step and an evaluation, and leave the model as it was."""
         before = copy.deepcopy(self.model.state_dict())
-        self.total_steps = steps + 2
-        times = []
-        for _ in range(steps + 2):
-            start = time.perf_counter()
-            self._train_step()
-            synchronize(self.device)
-            times.append(time.perf_counter() - start)
-        step_seconds = statistics.median(times[2:])  # the first two warm up, and compile
+        self.total_steps = 1000  # of which some are early
+        early = self.recipe.early
+        stages = {0: early, round(early * self.total_steps): 1 - early}  # first step -> share of the steps
+        step_seconds = 0.0
+        for self.step, share in stages.items():
+            times = []
+            for _ in range(steps + 2):
+                start = time.perf_counter()
+                self._train_step()
+                synchronize(self.device)
+                times.append(time.perf_counter() - start)
+            step_seconds += share * statistics.median(times[2:])  # the first two warm up, and compile
         self.model.load_state_dict(before)
         self.optimizer.state.clear()
         if self.average is not None:
@@ -295,7 +312,7 @@ class Trainer:
 
     def _validate(self, image_set: ImageSet) -> dict[str, float]:
         """Loss and accuracy on images that were not trained on."""
-        logits = predict(self.model, image_set.images, self.mean, self.std)
+        logits = predict(self.seen, image_set.images, self.mean, self.std)
         labels = image_set.labels
         return {
             "validation_loss": F.cross_entropy(logits, labels).item(),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from course_utils.attention import MultiHeadSelfAttention
 from course_utils.blocks import TransformerEncoder
@@ -178,21 +178,53 @@ class VisionTransformer(nn.Module):
     def _resized(self, config: ViTConfig) -> VisionTransformer:
         """Return a copy with a config that differs in image size and patch size alone."""
         other = VisionTransformer(config).to(next(self.parameters()))
-        state = copy.deepcopy(self.state_dict())
-        key = "embeddings.patch_embedding.projection.weight"
-        state[key] = resize_patch_weight(state[key], config.in_channels, config.patch_size)
-        if config.position == "learned":
-            key = "embeddings.position_code"
-            state[key] = resize_positions(state[key], self.config.grid, config.grid, config.num_prefix_tokens)
-        for name, module in other.named_modules():
-            old = self.get_submodule(name)
-            if isinstance(module, MultiHeadSelfAttention) and isinstance(old, MultiHeadSelfAttention):
-                module.implementation = old.implementation
-            elif isinstance(module, RelativePositionBias) and isinstance(old, RelativePositionBias):
-                table = old.table[None]  # (offsets, h) -> (1, offsets, h): a grid of offsets is a grid like any other
-                state[f"{name}.table"] = resize_positions(table, old.offset_grid, module.offset_grid, old.num_extra)[0]
-        other.load_state_dict(state)
+        other.load_state_dict(self.resized_state(other))
+        for new, old in zip(other.modules(), self.modules(), strict=True):
+            if isinstance(new, MultiHeadSelfAttention) and isinstance(old, MultiHeadSelfAttention):
+                new.implementation = old.implementation
         return other.train(self.training)
+
+    def resized_state(self, other: VisionTransformer) -> dict[str, Tensor]:
+        """Return this model's parameters in the shapes of another one, which differs in image and patch size alone.
+
+        Gradients flow through the resizing. What needs none is returned as it is, not as a copy.
+        """
+        state: dict[str, Tensor] = dict(self.named_parameters())
+        key = "embeddings.patch_embedding.projection.weight"
+        state[key] = resize_patch_weight(state[key], self.config.in_channels, other.config.patch_size)
+        if self.config.position == "learned":
+            key = "embeddings.position_code"
+            state[key] = resize_positions(
+                state[key], self.config.grid, other.config.grid, self.config.num_prefix_tokens
+            )
+        for name, new in other.named_modules():
+            old = self.get_submodule(name)
+            if isinstance(new, RelativePositionBias) and isinstance(old, RelativePositionBias):
+                table = old.table[None]  # (offsets, h) -> (1, offsets, h): a grid of offsets is a grid like any other
+                state[f"{name}.table"] = resize_positions(table, old.offset_grid, new.offset_grid, old.num_extra)[0]
+        return state
+
+
+class AtPatchSize(nn.Module):
+    """A model at work with patches of another size. It has no parameters of its own: training it trains the model.
+
+    Args:
+        model: Whose parameters are used. They are resized in every forward pass, and keep their shapes.
+        patch_size: Side of the patches.
+
+    Raises:
+        ValueError: The patch size does not divide the image.
+    """
+
+    def __init__(self, model: VisionTransformer, patch_size: int) -> None:
+        super().__init__()
+        self.model = model
+        self._frame = (model.with_patch_size(patch_size),)  # in a tuple: its own parameters are to be out of sight
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to logits (B, K)."""
+        frame = self._frame[0].train(self.training)
+        return functional_call(frame, self.model.resized_state(frame), (images,))
 
 
 def initialise(model: VisionTransformer) -> None:

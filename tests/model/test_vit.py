@@ -11,6 +11,7 @@ from course_utils.attention import set_attention_implementation
 from course_utils.config import ACTIVATIONS, NORMS, POOLINGS, POSITIONS
 from course_utils.embeddings import resize_positions
 from course_utils.patches import patchify, unpatchify
+from course_utils.vit import AtPatchSize
 
 TINY = ViTConfig(image_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3)
 
@@ -327,3 +328,24 @@ def test_larger_patches_of_an_enlarged_image_are_the_smaller_patches_of_the_imag
     enlarged = F.interpolate(patches, (8, 8), mode="bicubic", antialias=True)
     enlarged = unpatchify(enlarged.flatten(1).unflatten(0, (2, 16)), 8)  # (B, 3, 32, 32), each patch by itself
     torch.testing.assert_close(large(enlarged), small(images), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_a_model_at_work_with_other_patches_trains_its_own_parameters(position, randomise):
+    model = randomise(VisionTransformer(TINY.replace(position=position, pooling="mean")))
+    images, other = images_for(TINY), AtPatchSize(model, 8).eval()
+    assert torch.equal(other(images), model.with_patch_size(8)(images))
+    assert {id(parameter) for parameter in other.parameters()} == {id(parameter) for parameter in model.parameters()}
+
+    F.cross_entropy(other(images), torch.tensor([1, 2])).backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            assert parameter.grad.abs().max() > 0
+            parameter -= 0.1 * parameter.grad
+    assert torch.equal(other(images), model.with_patch_size(8)(images))
+
+
+def test_a_model_at_work_with_other_patches_knows_whether_it_is_trained():
+    other, images = AtPatchSize(VisionTransformer(TINY.replace(dropout=0.5)), 8), images_for(TINY)
+    assert not torch.equal(other.train()(images), other(images))
+    assert torch.equal(other.eval()(images), other(images))

@@ -12,10 +12,11 @@ from course_utils import VisionTransformer, ViTConfig, checkpoints
 from course_utils.files import DamagedFileError, load_tensors
 from course_utils.recipes import OPTIMIZERS, Recipe
 from course_utils.training import NonFiniteLossError, parameter_groups
+from course_utils.vit import AtPatchSize
 
 FULL = Recipe(  # everything on, so that everything must resume
     steps=23, batch_size=12, accumulate=2, crop_padding=1, rand_augment_n=1, cutmix=0.4, mixup=0.3, erasing=0.2,
-    ema=0.9, unmixed=0.3, learning_rate=1e-3,
+    ema=0.9, unmixed=0.3, learning_rate=1e-3, early_patch_size=8, early=0.4,
 )  # fmt: skip
 
 
@@ -79,7 +80,7 @@ def test_two_runs_with_one_seed_are_bit_equal_and_another_seed_differs(make_trai
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("stop_at", [1, 4, 5, 17, 22])
+@pytest.mark.parametrize("stop_at", [1, 4, 5, 9, 17, 22])
 def test_a_killed_run_resumes_bit_equal(make_trainer, tmp_path, monkeypatch, stop_at, optimizer):
     recipe = FULL.replace(optimizer=optimizer)
     whole = make_trainer(recipe)
@@ -204,12 +205,36 @@ def test_a_loss_that_is_no_number_stops_and_saves_the_batch(make_trainer, tmp_pa
 
 
 def test_a_budget_in_minutes_is_measured_and_leaves_the_start_as_it_was(make_trainer):
-    by_time = make_trainer(FULL.replace(minutes=0.02))
+    by_time = make_trainer(FULL.replace(minutes=0.1))
     record = by_time.fit()
     assert record["total_steps"] > 1
     by_steps = make_trainer(FULL.replace(steps=record["total_steps"]))
     by_steps.fit()
     assert_bit_equal(state_of(by_time), state_of(by_steps))
+
+
+def test_the_early_steps_have_larger_patches_and_the_figures_are_those_of_what_learned(make_trainer):
+    trainer = make_trainer(Recipe(steps=5, batch_size=25, early_patch_size=8, early=0.6))
+    lengths = {True: [], False: []}  # of the sequences, in training and in evaluation
+
+    def keep(block, inputs, output):
+        lengths[block.training].append(inputs[0].shape[1])
+
+    class Watched(AtPatchSize):
+        def __init__(self, model, patch_size):
+            super().__init__(model, patch_size)
+            self._frame[0].encoder.blocks[0].register_forward_hook(keep)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("course_utils.training.AtPatchSize", Watched)
+        trainer.model.encoder.blocks[0].register_forward_hook(keep)
+        trainer.fit()
+    assert lengths == {True: [2, 2, 2, 5, 5], False: [2, 5, 5]}  # class token and 1 or 4 patches; passes end at 2, 4, 5
+
+
+def test_an_early_patch_size_must_divide_the_image(make_trainer):
+    with pytest.raises(ValueError, match="patch_size 3 does not divide"):
+        make_trainer(Recipe(steps=5, batch_size=10, early_patch_size=3, early=0.6)).fit()
 
 
 def test_accumulation_changes_nothing_but_rounding(make_trainer):
