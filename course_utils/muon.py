@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 
-def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
-    """Bring all singular values of each matrix near 1 and keep its singular vectors: U S V^T -> about U V^T.
+def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
+    """Bring all singular values of a matrix near 1 and keep its singular vectors: U S V^T -> about U V^T.
 
     No singular value is computed. Each iteration puts them all through the same polynomial of odd powers,
-    3.4445 s - 4.7750 s^3 + 2.0315 s^5, which only needs matrix products. Five times over, it takes what lies between
-    0.003 and 1 to between 0.68 and 1.21: near enough, and sooner than a polynomial that ends at 1.
+    a s + b s^3 + c s^5, which only needs matrix products. Five times over, it takes what lies between 0.003 and 1 to
+    between 0.68 and 1.21: near enough, and sooner than a polynomial that ends at 1.
 
     Args:
-        matrices: (..., m, n).
-        iterations: How often they go through the polynomial.
+        matrix: (m, n).
+        iterations: How often it goes through the polynomial.
 
     Returns:
         The same shape.
@@ -26,13 +26,15 @@ def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
     Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
     https://kellerjordan.github.io/posts/muon
     """
-    tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices  # m <= n: the products below are of the smaller side
-    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)  # no singular value is above 1
+    a, b, c = 3.4445, -4.7750, 2.0315
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix  # m <= n: the products below are of the smaller side
+    x = x / x.norm().clamp(min=1e-7)  # no singular value is above 1
     for _ in range(iterations):
-        gram = x @ x.mT  # (..., m, n) -> (..., m, m)
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x  # (..., m, n)
-    return x.mT if tall else x
+        gram = x @ x.T  # (m, n) -> (m, m)
+        gram = torch.addmm(gram, gram, gram, beta=b, alpha=c)  # b G + c G G
+        x = torch.addmm(x, gram, x, beta=a)  # a X + (b G + c G G) X: (m, n)
+    return x.T if tall else x
 
 
 class Muon(torch.optim.AdamW):

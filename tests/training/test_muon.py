@@ -12,17 +12,15 @@ from course_utils.training import make_optimizer, parameter_groups
 CONFIG = ViTConfig(image_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=4)
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (5, 12), (12, 5), (3, 1, 6), (2, 3, 6, 4)])
+@pytest.mark.parametrize("shape", [(8, 8), (5, 12), (12, 5), (1, 6)])
 def test_singular_values_come_near_1_and_the_singular_vectors_stay(shape):
-    k = min(shape[-2:])
-    left, _ = torch.linalg.qr(torch.randn(*shape[:-1], k, dtype=torch.float64))
-    right, _ = torch.linalg.qr(torch.randn(*shape[:-2], shape[-1], k, dtype=torch.float64))
-    sizes = torch.logspace(0, -2, k, dtype=torch.float64) * 30  # hundredfold apart
-    found = left.mT @ orthogonalise(left * sizes @ right.mT) @ right  # diagonal if the singular vectors are the same
-    diagonal = found.diagonal(dim1=-2, dim2=-1)
-    assert diagonal.min() > 0.68
-    assert diagonal.max() < 1.21
-    torch.testing.assert_close(found, torch.diag_embed(diagonal), atol=1e-9, rtol=0)
+    left, _ = torch.linalg.qr(torch.randn(shape[0], min(shape), dtype=torch.float64))
+    right, _ = torch.linalg.qr(torch.randn(shape[1], min(shape), dtype=torch.float64))
+    sizes = torch.logspace(0, -2, min(shape), dtype=torch.float64) * 30  # hundredfold apart
+    found = left.T @ orthogonalise(left * sizes @ right.T) @ right  # diagonal if the singular vectors are the same
+    assert found.diagonal().min() > 0.68
+    assert found.diagonal().max() < 1.21
+    torch.testing.assert_close(found, found.diagonal().diag(), atol=1e-9, rtol=0)
 
 
 def test_a_gradient_of_zeros_stays_zero():
