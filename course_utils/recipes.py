@@ -32,10 +32,9 @@ class Recipe(Settings):
         weight_decay: On weight matrices only: not on biases, norms, tokens, position codes and bias tables.
         clip_norm: Largest allowed norm of the whole gradient. 0 switches clipping off.
         label_smoothing: Share of the target spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567).
-        early_patch_size: Patch size in the first steps. Larger patches make fewer tokens and so cheaper steps, and what
-            they teach the model it still knows when the patches become its own (Anagnostidis et al. 2024,
-            arXiv 2311.03233). 0: the model's own patch size from the start.
-        early: Share of the steps, at the start, with ``early_patch_size``.
+        coarse: Share of the steps, at the start, in which patches have twice the model's side: a quarter as many tokens
+            make a step about four times as cheap, and what it teaches lasts (Anagnostidis et al. 2024,
+            arXiv 2311.03233). The parameters keep their shapes: see :class:`course_utils.vit.AtPatchSize`.
         crop_padding: Random crop after padding by so many pixels (reflected). 0 switches it off.
         flip: Whether half of the images are mirrored, left and right exchanged.
         rand_augment_n: RandAugment's n, the operations an image goes through (arXiv 1909.13719). 0: off.
@@ -64,8 +63,7 @@ class Recipe(Settings):
     weight_decay: float = 0.05
     clip_norm: float = 1.0
     label_smoothing: float = 0.1
-    early_patch_size: int = 0
-    early: float = 0.0
+    coarse: float = 0.0
     crop_padding: int = 4
     flip: bool = True
     rand_augment_n: int = 0
@@ -100,21 +98,19 @@ class Recipe(Settings):
                 f"final_learning_rate must lie between 0 and learning_rate {self.learning_rate}, "
                 f"not {self.final_learning_rate}."
             )
-        for name in ("weight_decay", "clip_norm", "early_patch_size", "crop_padding", "rand_augment_n"):
+        for name in ("weight_decay", "clip_norm", "crop_padding", "rand_augment_n"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, but it is {getattr(self, name)}.")
         if not 0 <= self.rand_augment_m <= 30:
             raise ValueError(f"rand_augment_m goes from 0 to 30, so {self.rand_augment_m} is impossible.")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas are two numbers from 0 to below 1, not {self.betas}.")
-        if (self.early_patch_size > 0) != (self.early > 0):
-            raise ValueError("early_patch_size and early belong together: give both, or neither.")
         for name in ("warmup", "erasing", "cutmix", "mixup", "unmixed"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share from 0 to 1, not {getattr(self, name)}.")
         if self.cutmix + self.mixup > 1:
             raise ValueError("cutmix and mixup are exclusive: their probabilities must not add up to more than 1.")
-        for name in ("early", "label_smoothing", "ema"):
+        for name in ("coarse", "label_smoothing", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} goes from 0 to below 1, so {getattr(self, name)} is impossible.")
 

@@ -128,10 +128,9 @@ class Trainer:
         self.average = None
         if recipe.ema:
             self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
+        self.coarse_model = AtPatchSize(self.model, 2 * model.config.patch_size) if recipe.coarse else self.model
         self.compile_model = compile_model
-        self._early: bool | None = None  # whether what follows is for the early steps
-        self.seen: nn.Module = self.model  # what learns now: the model, or the model at its early patch size
-        self.net: nn.Module = self.model  # the same, in its wrappings
+        self._put_to_work(self.coarse_model)
 
         self.stream = BatchStream(train_set, recipe, seed, self.mean, self.std, model.config.num_classes, self.device)
 
@@ -195,7 +194,9 @@ class Trainer:
         rate = learning_rate_at(self.step, self.total_steps, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self._enter_stage()
+        coarse = self.step < round(self.recipe.coarse * self.total_steps)
+        if self.at_work is not (due := self.coarse_model if coarse else self.model):
+            self._put_to_work(due)
         images, targets = self.stream.batch(self.step, mixing=self._mixing(self.step))
         share = len(images) // distributed.world_size()
         mine = slice(distributed.rank() * share, (distributed.rank() + 1) * share)
@@ -222,14 +223,10 @@ class Trainer:
         self._pending.append((self.step, loss_sum, correct))
         self.step += 1
 
-    def _enter_stage(self) -> None:
-        """Train the model at the patch size that belongs to this step."""
-        early = self.step < round(self.recipe.early * self.total_steps)
-        if early is self._early:
-            return
-        self._early = early
-        self.seen = AtPatchSize(self.model, self.recipe.early_patch_size) if early else self.model
-        self.net = DistributedDataParallel(self.seen) if distributed.active() else self.seen
+    def _put_to_work(self, model: nn.Module) -> None:
+        """Let the next steps train this: the model, or in the coarse steps the model with larger patches."""
+        self.at_work = model
+        self.net: nn.Module = DistributedDataParallel(model) if distributed.active() else model
         if self.compile_model:
             self.net = torch.compile(self.net)  # type: ignore[assignment]
 
@@ -250,9 +247,9 @@ class Trainer:
     def _measure(self, steps: int = 10) -> tuple[float, float]:
         """Time a step and an evaluation, and leave the model as it was."""
         before = copy.deepcopy(self.model.state_dict())
-        self.total_steps = 1000  # of which some are early
-        early = self.recipe.early
-        stages = {0: early, round(early * self.total_steps): 1 - early}  # first step -> share of the steps
+        self.total_steps = 1000  # of which some are coarse
+        coarse = self.recipe.coarse
+        stages = {0: coarse, round(coarse * self.total_steps): 1 - coarse}  # first step -> share of the steps
         step_seconds = 0.0
         for self.step, share in stages.items():
             times = []
@@ -312,7 +309,7 @@ class Trainer:
 
     def _validate(self, image_set: ImageSet) -> dict[str, float]:
         """Loss and accuracy on images that were not trained on."""
-        logits = predict(self.seen, image_set.images, self.mean, self.std)
+        logits = predict(self.at_work, image_set.images, self.mean, self.std)
         labels = image_set.labels
         return {
             "validation_loss": F.cross_entropy(logits, labels).item(),
