@@ -128,9 +128,9 @@ class Trainer:
         self.average = None
         if recipe.ema:
             self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
-        self.coarse_model = AtPatchSize(self.model, 2 * model.config.patch_size) if recipe.coarse else self.model
+        self.early_model = AtPatchSize(self.model, recipe.early_patch_size) if recipe.early else self.model
         self.compile_model = compile_model
-        self._put_to_work(self.coarse_model)
+        self._put_to_work(self.early_model)
 
         self.stream = BatchStream(train_set, recipe, seed, self.mean, self.std, model.config.num_classes, self.device)
 
@@ -194,8 +194,8 @@ class Trainer:
         rate = learning_rate_at(self.step, self.total_steps, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        coarse = self.step < round(self.recipe.coarse * self.total_steps)
-        if self.at_work is not (due := self.coarse_model if coarse else self.model):
+        early = self.step < round(self.recipe.early * self.total_steps)
+        if self.at_work is not (due := self.early_model if early else self.model):
             self._put_to_work(due)
         images, targets = self.stream.batch(self.step, mixing=self._mixing(self.step))
         share = len(images) // distributed.world_size()
@@ -224,7 +224,7 @@ class Trainer:
         self.step += 1
 
     def _put_to_work(self, model: nn.Module) -> None:
-        """Let the next steps train this: the model, or in the coarse steps the model with larger patches."""
+        """Let the next steps train this: the model, or early on the model at another patch size."""
         self.at_work = model
         self.net: nn.Module = DistributedDataParallel(model) if distributed.active() else model
         if self.compile_model:
@@ -247,9 +247,9 @@ class Trainer:
     def _measure(self, steps: int = 10) -> tuple[float, float]:
         """Time a step and an evaluation, and leave the model as it was."""
         before = copy.deepcopy(self.model.state_dict())
-        self.total_steps = 1000  # of which some are coarse
-        coarse = self.recipe.coarse
-        stages = {0: coarse, round(coarse * self.total_steps): 1 - coarse}  # first step -> share of the steps
+        self.total_steps = 1000  # of which some are early
+        early = self.recipe.early
+        stages = {0: early, round(early * self.total_steps): 1 - early}  # first step -> share of the steps
         step_seconds = 0.0
         for self.step, share in stages.items():
             times = []

@@ -15,7 +15,7 @@ from course_utils.training import NonFiniteLossError, parameter_groups
 
 FULL = Recipe(  # everything on, so that everything must resume
     steps=23, batch_size=12, accumulate=2, crop_padding=1, rand_augment_n=1, cutmix=0.4, mixup=0.3, erasing=0.2,
-    ema=0.9, unmixed=0.3, learning_rate=1e-3, coarse=0.4,
+    ema=0.9, unmixed=0.3, learning_rate=1e-3, early_patch_size=8, early=0.4,
 )  # fmt: skip
 
 
@@ -212,24 +212,22 @@ def test_a_budget_in_minutes_is_measured_and_leaves_the_start_as_it_was(make_tra
     assert_bit_equal(state_of(by_time), state_of(by_steps))
 
 
-def test_coarse_steps_have_larger_patches_and_the_figures_are_those_of_what_was_at_work(make_trainer):
-    trainer = make_trainer(Recipe(steps=5, batch_size=25, coarse=0.6))
+def test_early_steps_have_larger_patches_and_the_figures_are_those_of_what_was_at_work(make_trainer):
+    trainer = make_trainer(Recipe(steps=5, batch_size=25, early_patch_size=8, early=0.6))
     lengths = {True: [], False: []}  # of the sequences, in training and in evaluation
 
     def keep(block, inputs, output):
         lengths[block.training].append(inputs[0].shape[1])
 
-    for model in (trainer.model, *trainer.coarse_model._frame):
+    for model in (trainer.model, *trainer.early_model._frame):
         model.encoder.blocks[0].register_forward_hook(keep)
     trainer.fit()
     assert lengths == {True: [2, 2, 2, 5, 5], False: [2, 5, 5]}  # class token and 1 or 4 patches; passes end at 2, 4, 5
 
 
-def test_coarse_patches_must_divide_the_image(make_trainer):
-    with pytest.raises(ValueError, match="patch_size 16 does not divide"):
-        make_trainer(
-            Recipe(steps=5, batch_size=10, coarse=0.6), ViTConfig(image_size=8, patch_size=8, embed_dim=16, num_heads=2)
-        )
+def test_early_patches_must_divide_the_image(make_trainer):
+    with pytest.raises(ValueError, match="patch_size 3 does not divide"):
+        make_trainer(Recipe(steps=5, batch_size=10, early_patch_size=3, early=0.6))
 
 
 def test_accumulation_changes_nothing_but_rounding(make_trainer):
