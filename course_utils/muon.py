@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -49,7 +48,7 @@ class Muon(torch.optim.AdamW):
         momentum: How slowly the average of the gradients changes (Nesterov's form).
         options: Of AdamW: lr, betas, weight_decay, fused.
 
-    Source: Jordan et al. 2024, see :func:`orthogonalise`; the scale from Liu et al. 2025, arXiv 2502.16982, equation 4.
+    Source: Jordan et al. 2024, see :func:`orthogonalise`; scale: Liu et al. 2025, arXiv 2502.16982, section 2.2.
     """
 
     def __init__(self, groups: list[dict[str, Any]], momentum: float = 0.95, **options: Any) -> None:
@@ -57,10 +56,12 @@ class Muon(torch.optim.AdamW):
         self.momentum = momentum
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self) -> None:  # type: ignore[override]
         """Take one step, and forget the gradients of the matrices."""
         for group in self.param_groups:
-            for matrix in group["params"] if group["muon"] else ():
+            for matrix in group["params"]:
+                if not group["muon"] or matrix.grad is None:
+                    continue
                 state = self.state[matrix]
                 if not state:
                     state |= {"step": torch.tensor(0.0), "momentum": torch.zeros_like(matrix)}
@@ -70,4 +71,4 @@ class Muon(torch.optim.AdamW):
                 matrix.mul_(1 - group["lr"] * group["weight_decay"])
                 matrix.sub_(direction, alpha=group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
                 matrix.grad = None  # AdamW passes over what has no gradient
-        return super().step(closure)
+        super().step()

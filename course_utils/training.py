@@ -195,7 +195,8 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         early = self.step < round(self.recipe.early * self.total_steps)
-        if self.at_work is not (due := self.early_model if early else self.model):
+        due = self.early_model if early else self.model
+        if due is not self.at_work:
             self._put_to_work(due)
         images, targets = self.stream.batch(self.step, mixing=self._mixing(self.step))
         share = len(images) // distributed.world_size()

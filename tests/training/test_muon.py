@@ -57,6 +57,15 @@ def test_groups_that_do_not_ask_for_it_are_adamws():
     assert all(torch.equal(mine, other) for mine, other in zip(ours, theirs, strict=True))
 
 
+def test_a_matrix_without_a_gradient_stays():
+    still, moved = (nn.Parameter(torch.ones(3, 4)) for _ in range(2))
+    optimizer = Muon([{"params": [still, moved], "muon": True}], lr=0.1)
+    moved.grad = torch.randn(3, 4)
+    optimizer.step()
+    assert torch.equal(still, torch.ones(3, 4))
+    assert not torch.equal(moved, torch.ones(3, 4))
+
+
 def test_it_takes_the_matrices_inside_the_blocks_alone():
     model = VisionTransformer(CONFIG.replace(position="relative"))
     names = {id(parameter): name for name, parameter in model.named_parameters()}
