@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -152,3 +154,31 @@ def linear_to_conv_weight(weight: Tensor, in_channels: int) -> Tensor:
 def conv_to_linear_weight(weight: Tensor) -> Tensor:
     """Reshape the weight of a strided convolution, (D, C, P, P), to that of the linear map, (D, C*P*P)."""
     return weight.flatten(1)
+
+
+def resize_patch_weight(weight: Tensor, in_channels: int, patch_size: int) -> Tensor:
+    """Resize the weight of a linear patch embedding, so that patches of another size give nearly the same tokens.
+
+    Let R be the matrix that resizes a patch of side P to side Q (bicubic, antialiased, as in timm). The new weight is
+    the old one times the pseudo-inverse of R. A patch x that was enlarged, R x, then gives exactly the token of x; for
+    smaller patches the match is as close as can be on average. Plain interpolation of the weight would not do: four
+    times as many pixels would make a token about four times as large.
+
+    Args:
+        weight: (D, C*P*P).
+        in_channels: Channels C.
+        patch_size: The side Q that is wanted.
+
+    Returns:
+        (D, C*Q*Q).
+
+    Source: FlexiViT (Beyer et al. 2023, arXiv 2212.08013), section 3.4.
+    """
+    kernel = linear_to_conv_weight(weight, in_channels)  # (D, C*P*P) -> (D, C, P, P)
+    p, q = kernel.shape[-1], patch_size
+    if p == q:
+        return weight
+    pixels = torch.eye(p * p, dtype=torch.float64).unflatten(1, (1, p, p))  # (P*P, 1, P, P): each lights one pixel
+    enlarged = F.interpolate(pixels, (q, q), mode="bicubic", antialias=True)  # -> (P*P, 1, Q, Q)
+    inverse = torch.linalg.pinv(enlarged.flatten(1))  # of R^T (P*P, Q*Q) -> (Q*Q, P*P)
+    return (kernel.flatten(2) @ inverse.mT.to(weight)).flatten(1)  # (D, C, P*P) -> (D, C, Q*Q) -> (D, C*Q*Q)

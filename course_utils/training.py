@@ -22,15 +22,17 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm.auto import tqdm
 
 from course_utils import checkpoints, distributed, records
+from course_utils.blocks import TransformerBlock
 from course_utils.data import ImageSet
 from course_utils.data.augment import CIFAR10_MEAN, CIFAR10_STD
 from course_utils.devices import pick_device, pick_precision, synchronize
 from course_utils.evaluation import accuracy, predict
 from course_utils.files import DamagedFileError, save_tensors, write_json
 from course_utils.interrupts import StopRequest
+from course_utils.muon import Muon
 from course_utils.recipes import Recipe, learning_rate_at
 from course_utils.stream import BatchStream, seed_step
-from course_utils.vit import VisionTransformer
+from course_utils.vit import AtPatchSize, VisionTransformer
 
 CHECKPOINT_SECONDS = 60.0
 LOSSES_KEPT_ON_GPU = 50  # reading a loss makes the CPU wait for the GPU, so it is done in bunches
@@ -43,14 +45,25 @@ class NonFiniteLossError(FloatingPointError):
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Split the parameters: weight matrices of linear maps decay, all else does not.
 
-    Biases, norms, class token, registers, position codes and bias tables do not decay.
+    Biases, norms, class token, registers, position codes and bias tables do not decay. The matrices inside transformer
+    blocks are a group of their own, marked for :class:`Muon`, which is not meant for the first and the last map.
     """
     matrices = {id(module.weight) for module in model.modules() if isinstance(module, (nn.Linear, nn.Conv2d))}
+    blocks = [module for module in model.modules() if isinstance(module, TransformerBlock)]
+    hidden = {id(p) for block in blocks for p in block.parameters()} & matrices
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
-        {"params": [p for p in parameters if id(p) in matrices], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if id(p) in hidden], "weight_decay": weight_decay, "muon": True},
+        {"params": [p for p in parameters if id(p) in matrices - hidden], "weight_decay": weight_decay},
         {"params": [p for p in parameters if id(p) not in matrices], "weight_decay": 0.0},
     ]
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe, fused: bool) -> torch.optim.Optimizer:
+    """Make the optimiser that a recipe names."""
+    groups = parameter_groups(model, recipe.weight_decay)
+    kind = Muon if recipe.optimizer == "muon" else torch.optim.AdamW
+    return kind(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=fused)
 
 
 class Trainer:
@@ -111,14 +124,13 @@ class Trainer:
         self._environment = records.environment(self.device)  # now: files may change while the run goes on
         self.model = model.to(self.device)
         fused = self.device.type in ("cpu", "cuda")  # one kernel for all parameters instead of a loop
-        groups = parameter_groups(model, recipe.weight_decay)
-        self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=fused)
+        self.optimizer = make_optimizer(model, recipe, fused)
         self.average = None
         if recipe.ema:
             self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
-        self.net: nn.Module = DistributedDataParallel(self.model) if distributed.active() else self.model
-        if compile_model:
-            self.net = torch.compile(self.net)  # type: ignore[assignment]
+        self.early_model = AtPatchSize(self.model, recipe.early_patch_size) if recipe.early else self.model
+        self.compile_model = compile_model
+        self._put_to_work(self.early_model)
 
         self.stream = BatchStream(train_set, recipe, seed, self.mean, self.std, model.config.num_classes, self.device)
 
@@ -182,6 +194,10 @@ class Trainer:
         rate = learning_rate_at(self.step, self.total_steps, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        early = self.step < round(self.recipe.early * self.total_steps)
+        due = self.early_model if early else self.model
+        if due is not self.at_work:
+            self._put_to_work(due)
         images, targets = self.stream.batch(self.step, mixing=self._mixing(self.step))
         share = len(images) // distributed.world_size()
         mine = slice(distributed.rank() * share, (distributed.rank() + 1) * share)
@@ -208,6 +224,13 @@ class Trainer:
         self._pending.append((self.step, loss_sum, correct))
         self.step += 1
 
+    def _put_to_work(self, model: nn.Module) -> None:
+        """Let the next steps train this: the model, or early on the model at another patch size."""
+        self.at_work = model
+        self.net: nn.Module = DistributedDataParallel(model) if distributed.active() else model
+        if self.compile_model:
+            self.net = torch.compile(self.net)  # type: ignore[assignment]
+
     # ------------------------------------------------------------------ budget
 
     def _steps_in_budget(self, start: float) -> int:
@@ -225,14 +248,18 @@ class Trainer:
     def _measure(self, steps: int = 10) -> tuple[float, float]:
         """Time a step and an evaluation, and leave the model as it was."""
         before = copy.deepcopy(self.model.state_dict())
-        self.total_steps = steps + 2
-        times = []
-        for _ in range(steps + 2):
-            start = time.perf_counter()
-            self._train_step()
-            synchronize(self.device)
-            times.append(time.perf_counter() - start)
-        step_seconds = statistics.median(times[2:])  # the first two warm up, and compile
+        self.total_steps = 1000  # of which some are early
+        early = self.recipe.early
+        stages = {0: early, round(early * self.total_steps): 1 - early}  # first step -> share of the steps
+        step_seconds = 0.0
+        for self.step, share in stages.items():
+            times = []
+            for _ in range(steps + 2):
+                start = time.perf_counter()
+                self._train_step()
+                synchronize(self.device)
+                times.append(time.perf_counter() - start)
+            step_seconds += share * statistics.median(times[2:])  # the first two warm up, and compile
         self.model.load_state_dict(before)
         self.optimizer.state.clear()
         if self.average is not None:
@@ -283,7 +310,7 @@ class Trainer:
 
     def _validate(self, image_set: ImageSet) -> dict[str, float]:
         """Loss and accuracy on images that were not trained on."""
-        logits = predict(self.model, image_set.images, self.mean, self.std)
+        logits = predict(self.at_work, image_set.images, self.mean, self.std)
         labels = image_set.labels
         return {
             "validation_loss": F.cross_entropy(logits, labels).item(),

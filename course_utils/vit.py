@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
+from course_utils.attention import MultiHeadSelfAttention
 from course_utils.blocks import TransformerEncoder
 from course_utils.config import ViTConfig
 from course_utils.embeddings import RelativePositionBias, ViTEmbeddings, resize_positions
+from course_utils.patches import resize_patch_weight
 
 
 class TokenPool(nn.Module):
@@ -149,29 +151,80 @@ class VisionTransformer(nn.Module):
             raise ValueError(f"The images are {images.dtype}, but the weights {dtype}: use images.to({dtype}).")
         return self.embeddings(images)
 
-    @torch.no_grad()
     def with_image_size(self, image_size: int | tuple[int, int]) -> VisionTransformer:
-        """Return a copy of this model for images of another size.
+        """Return a copy of this model for images of another size, cut into patches of the same size.
 
         Learned position codes and relative biases are interpolated; the other codes are computed anew.
 
         Raises:
             ValueError: The patch size does not divide the new size.
         """
-        config = self.config.replace(image_size=image_size)
+        return self._resized(self.config.replace(image_size=image_size))
+
+    def with_patch_size(self, patch_size: int) -> VisionTransformer:
+        """Return a copy of this model that cuts the same images into patches of another size.
+
+        The map from patches to tokens is resized (see :func:`resize_patch_weight`), and so are position codes and
+        relative biases, as for another image size.
+
+        Raises:
+            ValueError: The new patch size does not divide the image.
+
+        Source: FlexiViT (Beyer et al. 2023, arXiv 2212.08013), section 3.4.
+        """
+        return self._resized(self.config.replace(patch_size=patch_size))
+
+    @torch.no_grad()
+    def _resized(self, config: ViTConfig) -> VisionTransformer:
+        """Return a copy with a config that differs in image size and patch size alone."""
         other = VisionTransformer(config).to(next(self.parameters()))
-        state = copy.deepcopy(self.state_dict())
-        if config.position == "learned":
-            key = "embeddings.position_code"
-            state[key] = resize_positions(state[key], self.config.grid, config.grid, config.num_prefix_tokens)
-        for name, module in other.named_modules():
-            if isinstance(module, RelativePositionBias):
-                old = self.get_submodule(name)
-                assert isinstance(old, RelativePositionBias)
-                table = old.table[None]  # (offsets, h) -> (1, offsets, h): a grid of offsets is a grid like any other
-                state[f"{name}.table"] = resize_positions(table, old.offset_grid, module.offset_grid, old.num_extra)[0]
-        other.load_state_dict(state)
+        other.load_state_dict(self.resized_state(other))
+        for new, old in zip(other.modules(), self.modules(), strict=True):
+            if isinstance(new, MultiHeadSelfAttention) and isinstance(old, MultiHeadSelfAttention):
+                new.implementation = old.implementation
         return other.train(self.training)
+
+    def resized_state(self, other: VisionTransformer) -> dict[str, Tensor]:
+        """Return this model's parameters in the shapes of another one, which differs in image and patch size alone.
+
+        Gradients flow through the resizing. What needs none is returned as it is, not as a copy.
+        """
+        state: dict[str, Tensor] = dict(self.named_parameters())
+        key = "embeddings.patch_embedding.projection.weight"
+        state[key] = resize_patch_weight(state[key], self.config.in_channels, other.config.patch_size)
+        if self.config.position == "learned":
+            key = "embeddings.position_code"
+            state[key] = resize_positions(
+                state[key], self.config.grid, other.config.grid, self.config.num_prefix_tokens
+            )
+        for name, new in other.named_modules():
+            old = self.get_submodule(name)
+            if isinstance(new, RelativePositionBias) and isinstance(old, RelativePositionBias):
+                table = old.table[None]  # (offsets, h) -> (1, offsets, h): a grid of offsets is a grid like any other
+                state[f"{name}.table"] = resize_positions(table, old.offset_grid, new.offset_grid, old.num_extra)[0]
+        return state
+
+
+class AtPatchSize(nn.Module):
+    """A model at work with patches of another size. It has no parameters of its own: training it trains the model.
+
+    Args:
+        model: Whose parameters are used. They are resized in every forward pass, and keep their shapes.
+        patch_size: Side of the patches.
+
+    Raises:
+        ValueError: The patch size does not divide the image.
+    """
+
+    def __init__(self, model: VisionTransformer, patch_size: int) -> None:
+        super().__init__()
+        self.model = model
+        self._frame = (model.with_patch_size(patch_size),)  # in a tuple: its own parameters are to be out of sight
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (B, C, H, W) to logits (B, K)."""
+        frame = self._frame[0].train(self.training)
+        return functional_call(frame, self.model.resized_state(frame), (images,))
 
 
 def initialise(model: VisionTransformer) -> None:

@@ -20,7 +20,8 @@ SCRIPT = """
     with distributed.process_group():
         torch.manual_seed(distributed.rank())  # DistributedDataParallel must bring the weights into step
         config = ViTConfig(image_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=4)
-        recipe = Recipe(epochs=4, batch_size=12, accumulate={accumulate}, crop_padding=1, cutmix=0.5, erasing=0.3)
+        recipe = Recipe(epochs=4, batch_size=12, accumulate={accumulate}, crop_padding=1, cutmix=0.5, erasing=0.3,
+                        optimizer="muon", early_patch_size=8, early=0.5)
         trainer = Trainer(VisionTransformer(config), make_images(), make_images(20, seed=1), recipe, device="cpu",
                           precision="fp32", run_dir={run_dir!r}, show_progress=False)
         trainer.fit()

@@ -10,12 +10,12 @@ import torch
 
 from course_utils import VisionTransformer, ViTConfig, checkpoints
 from course_utils.files import DamagedFileError, load_tensors
-from course_utils.recipes import Recipe
+from course_utils.recipes import OPTIMIZERS, Recipe
 from course_utils.training import NonFiniteLossError, parameter_groups
 
 FULL = Recipe(  # everything on, so that everything must resume
     steps=23, batch_size=12, accumulate=2, crop_padding=1, rand_augment_n=1, cutmix=0.4, mixup=0.3, erasing=0.2,
-    ema=0.9, unmixed=0.3, learning_rate=1e-3,
+    ema=0.9, unmixed=0.3, learning_rate=1e-3, early_patch_size=8, early=0.4,
 )  # fmt: skip
 
 
@@ -78,13 +78,15 @@ def test_two_runs_with_one_seed_are_bit_equal_and_another_seed_differs(make_trai
     assert not torch.equal(states[0]["model head.weight"], states[2]["model head.weight"])
 
 
-@pytest.mark.parametrize("stop_at", [1, 4, 5, 17, 22])
-def test_a_killed_run_resumes_bit_equal(make_trainer, tmp_path, monkeypatch, stop_at):
-    whole = make_trainer(FULL)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("stop_at", [1, 4, 5, 9, 17, 22])
+def test_a_killed_run_resumes_bit_equal(make_trainer, tmp_path, monkeypatch, stop_at, optimizer):
+    recipe = FULL.replace(optimizer=optimizer)
+    whole = make_trainer(recipe)
     expected = whole.fit()
 
     monkeypatch.setattr("course_utils.training.CHECKPOINT_SECONDS", 0.0)  # a checkpoint after every step
-    first = make_trainer(FULL, run_dir=tmp_path)
+    first = make_trainer(recipe, run_dir=tmp_path)
     step = first._train_step
 
     def train_step():
@@ -96,7 +98,7 @@ def test_a_killed_run_resumes_bit_equal(make_trainer, tmp_path, monkeypatch, sto
     with pytest.raises(Killed):
         first.fit()
 
-    second = make_trainer(FULL, run_dir=tmp_path)
+    second = make_trainer(recipe, run_dir=tmp_path)
     record = second.fit(resume=True)
     assert_bit_equal(state_of(second), state_of(whole))
     assert figures(record) == figures(expected)
@@ -202,12 +204,30 @@ def test_a_loss_that_is_no_number_stops_and_saves_the_batch(make_trainer, tmp_pa
 
 
 def test_a_budget_in_minutes_is_measured_and_leaves_the_start_as_it_was(make_trainer):
-    by_time = make_trainer(FULL.replace(minutes=0.02))
+    by_time = make_trainer(FULL.replace(minutes=0.1))
     record = by_time.fit()
     assert record["total_steps"] > 1
     by_steps = make_trainer(FULL.replace(steps=record["total_steps"]))
     by_steps.fit()
     assert_bit_equal(state_of(by_time), state_of(by_steps))
+
+
+def test_early_steps_have_larger_patches_and_the_figures_are_those_of_what_was_at_work(make_trainer):
+    trainer = make_trainer(Recipe(steps=5, batch_size=25, early_patch_size=8, early=0.6))
+    lengths = {True: [], False: []}  # of the sequences, in training and in evaluation
+
+    def keep(block, inputs, output):
+        lengths[block.training].append(inputs[0].shape[1])
+
+    for model in (trainer.model, *trainer.early_model._frame):
+        model.encoder.blocks[0].register_forward_hook(keep)
+    trainer.fit()
+    assert lengths == {True: [2, 2, 2, 5, 5], False: [2, 5, 5]}  # class token and 1 or 4 patches; passes end at 2, 4, 5
+
+
+def test_early_patches_must_divide_the_image(make_trainer):
+    with pytest.raises(ValueError, match="patch_size 3 does not divide"):
+        make_trainer(Recipe(steps=5, batch_size=10, early_patch_size=3, early=0.6))
 
 
 def test_accumulation_changes_nothing_but_rounding(make_trainer):
@@ -228,12 +248,14 @@ def test_bf16_trains_too(make_trainer):
 
 def test_weight_decay_reaches_the_matrices_only():
     model = VisionTransformer(ViTConfig(embed_dim=16, num_heads=2, depth=1, position="relative", num_registers=1))
-    decayed, spared = parameter_groups(model, 0.05)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    assert all(names[id(p)].endswith(".weight") and p.ndim == 2 for p in decayed["params"])
-    assert {"embeddings.class_token", "embeddings.registers"} <= {names[id(p)] for p in spared["params"]}
-    assert any("relative_bias.table" in names[id(p)] for p in spared["params"])
-    assert len(decayed["params"]) + len(spared["params"]) == len(names)
+    decayed, spared = [], []
+    for group in parameter_groups(model, 0.05):
+        (decayed if group["weight_decay"] == 0.05 else spared).extend(group["params"])
+    assert all(names[id(p)].endswith(".weight") and p.ndim == 2 for p in decayed)
+    assert {"embeddings.class_token", "embeddings.registers"} <= {names[id(p)] for p in spared}
+    assert any("relative_bias.table" in names[id(p)] for p in spared)
+    assert len(decayed) + len(spared) == len(names)
 
 
 def test_without_validation_and_with_a_callback(make_trainer):
