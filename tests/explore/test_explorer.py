@@ -10,7 +10,6 @@ import types
 
 import pytest
 import torch
-from conftest import NAMES
 from PIL import Image
 from traitlets import TraitError
 
@@ -27,10 +26,6 @@ def node() -> str:
 
 def bundle(explorer):
     return explorer._repr_mimebundle_()
-
-
-def test_every_explorer_is_tested_here():
-    assert set(explore.__all__) - {"Explorer"} == set(NAMES)
 
 
 def test_its_script_parses_as_a_module_and_asks_for_nothing(any_explorer):
