@@ -19,7 +19,7 @@ from torch import Tensor
 from course_utils.attention_maps import mean_attention_distance, rollout
 from course_utils.data import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, to_float
 from course_utils.evaluation import evaluation_mode
-from course_utils.explore.explorer import HERE, PictureExplorer
+from course_utils.explore.explorer import HERE, PictureExplorer, first_query, prefix_names
 from course_utils.plots.explored_attention import explored_attention
 from course_utils.vit import VisionTransformer
 
@@ -40,16 +40,15 @@ def attend(
 
     Args:
         model: It stays on its device; the image goes there.
-        image: (C, H, W), uint8, or floats from 0 to 1: the model sees the 8-bit pixels that the explorer shows.
+        image: (C, H, W), uint8.
         mean: Of the normalisation.
         std: Of the normalisation.
 
     Returns:
         The attention weights (L, h, N, N) and the probabilities of the classes (K,), both on the CPU.
     """
-    pixels = (image * 255).round().to(torch.uint8) if image.is_floating_point() else image
     with evaluation_mode(model) as device, torch.no_grad():
-        logits, maps = model.forward_with_attention(to_float(pixels[None].to(device), mean, std))
+        logits, maps = model.forward_with_attention(to_float(image[None].to(device), mean, std))
     weights = torch.cat(list(maps.values()))  # for each layer (1, h, N, N) -> (L, h, N, N)
     return weights.float().cpu(), logits[0].float().softmax(dim=0).cpu()
 
@@ -97,7 +96,7 @@ class AttentionExplorer(PictureExplorer):
     Args:
         images: (count, 3, H, W), uint8, or floats from 0 to 1: not normalised.
         names: One for each image.
-        compute: From one such image (3, H, W) to attention weights (L, h, N, N) and probabilities (K,).
+        compute: From one image (3, H, W), uint8, to attention weights (L, h, N, N) and probabilities (K,).
         shape: Layers L and heads h.
         patch_size: Side P of a patch in pixels.
         prefix: Names of the tokens before the patches.
@@ -151,11 +150,10 @@ class AttentionExplorer(PictureExplorer):
         self.compute, self.patch_size, self.classes = compute, patch_size, tuple(classes)
         self.num_tokens = n = len(prefix) + rows * columns
         flat = torch.full((1, 1, 1, n, n), 1 / n)
-        middle = len(prefix) + rows // 2 * columns + columns // 2
         first = {
             "layer": shape[0] - 1,
             "head": shape[1],
-            "query": 0 if "class token" in prefix else middle,
+            "query": first_query(prefix, grid),
             "uniform_distance": mean_attention_distance(flat, grid, patch_size, len(prefix)).item(),
         }
         super().__init__(images, names, shape=shape, grid=grid, prefix=list(prefix), **(first | traits))
@@ -187,8 +185,7 @@ class AttentionExplorer(PictureExplorer):
             ValueError: The model takes images of another size.
         """
         config = model.config
-        prefix = ["class token"] if config.pooling == "class_token" else []
-        prefix += [f"register {index}" for index in range(config.num_registers)]
+        prefix = prefix_names(config)
         compute = partial(attend, model, mean=mean, std=std)
         shape = config.depth, config.num_heads
         return cls(

@@ -18,7 +18,7 @@ from torch import Tensor
 from course_utils.config import ViTConfig
 from course_utils.data import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, to_float
 from course_utils.evaluation import evaluation_mode
-from course_utils.explore.explorer import PictureExplorer
+from course_utils.explore.explorer import PictureExplorer, first_query, prefix_names
 from course_utils.plots.explored_block import token_path
 from course_utils.vit import VisionTransformer
 
@@ -180,10 +180,7 @@ class BlockExplorer(PictureExplorer):
         if config.num_classes and len(classes) != config.num_classes:
             raise ValueError(f"There are {len(classes)} names for the {config.num_classes} classes of the model.")
         self.follow, self.config, self.classes = follow, config, tuple(classes)
-        prefix = ["class token"] * (config.pooling == "class_token")
-        prefix += [f"register {index}" for index in range(config.num_registers)]
-        rows, columns = config.grid
-        middle = len(prefix) + rows // 2 * columns + columns // 2
+        prefix = prefix_names(config)
         about_model = {
             "grid": config.grid,
             "prefix": prefix,
@@ -191,7 +188,7 @@ class BlockExplorer(PictureExplorer):
             "depth": config.depth,
             "stations": [list(station) for station in stations(config)],
         }
-        first = {"token": 0 if "class token" in prefix else middle}
+        first = {"token": first_query(prefix, config.grid)}
         super().__init__(images, names, **(about_model | first | traits))
 
     @classmethod
@@ -228,10 +225,7 @@ class BlockExplorer(PictureExplorer):
 
     def paths(self, index: int) -> TokenPaths:
         """Follow the tokens of one of the pictures."""
-        image = self.images[index]
-        if image.is_floating_point():
-            image = (255 * image).round().to(torch.uint8)
-        return self.follow(image)
+        return self.follow(self.images[index])
 
     def look_at(self, index: int) -> dict[str, Any]:
         """See :meth:`PictureExplorer.look_at`."""

@@ -139,16 +139,15 @@ function buttonGrid(rows, columns, name, label, pick) {
     grid.append(line);
   }
   grid.addEventListener("keydown", (event) => {
-    const here = buttons.indexOf(document.activeElement ?? grid.getRootNode().activeElement);
-    const at = here >= 0 ? here : buttons.indexOf(event.target);
+    const at = buttons.indexOf(event.target);
     const column = at % columns;
     const to = {
       ArrowLeft: column > 0 ? at - 1 : at,
       ArrowRight: column < columns - 1 ? at + 1 : at,
       ArrowUp: at >= columns ? at - columns : at,
       ArrowDown: at < columns * (rows - 1) ? at + columns : at,
-      Home: event.ctrlKey ? 0 : at - column,
-      End: event.ctrlKey ? buttons.length - 1 : at - column + columns - 1,
+      Home: event.ctrlKey || columns === 1 ? 0 : at - column,
+      End: event.ctrlKey || columns === 1 ? buttons.length - 1 : at - column + columns - 1,
     }[event.key];
     if (to === undefined) return;
     event.preventDefault();

@@ -13,6 +13,7 @@ import io
 import json
 import os
 import string
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from course_utils.config import ViTConfig
 from course_utils.pictures import load_picture
 from course_utils.plots.style import display_array
 
@@ -52,8 +54,29 @@ def palette_bytes(name: str) -> bytes:
 
 def image_bytes(images: Tensor) -> bytes:
     """Turn images (count, 3, H, W), uint8 or floats from 0 to 1, into bytes in the order (count, H, W, 3)."""
+    return to_uint8(images).permute(0, 2, 3, 1).numpy().tobytes()
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Turn images (count, 3, H, W), uint8 or floats from 0 to 1, into uint8.
+
+    Raises:
+        ValueError: The images are normalised.
+    """
     pixels = np.stack([display_array(image) for image in images])  # (count, 3, H, W) -> (count, H, W, 3)
-    return (pixels * 255).round().astype(np.uint8).tobytes()
+    return torch.from_numpy((255 * pixels).round().astype(np.uint8)).permute(0, 3, 1, 2)  # -> (count, 3, H, W)
+
+
+def prefix_names(config: ViTConfig) -> list[str]:
+    """Name the tokens before the patches."""
+    class_token = ["class token"] if config.pooling == "class_token" else []
+    return class_token + [f"register {index}" for index in range(config.num_registers)]
+
+
+def first_query(prefix: Sequence[str], grid: tuple[int, int]) -> int:
+    """Return the token to begin with: the class token, or else the patch in the middle."""
+    rows, columns = grid
+    return 0 if "class token" in prefix else len(prefix) + rows // 2 * columns + columns // 2
 
 
 class Explorer(anywidget.AnyWidget):
@@ -131,7 +154,7 @@ class Explorer(anywidget.AnyWidget):
 
 
 class PictureExplorer(Explorer):
-    """Base of the explorers that look at pictures; a person can bring their own.
+    """Base of the explorers that look at pictures; a person can bring their own. ``images`` holds them as uint8.
 
     Args:
         images: (count, 3, H, W), uint8, or floats from 0 to 1: not normalised.
@@ -156,7 +179,7 @@ class PictureExplorer(Explorer):
             raise ValueError(f"An explorer needs images of shape (count, 3, H, W), not {tuple(images.shape)}.")
         if len(names) != len(images):
             raise ValueError(f"There are {len(names)} names for {len(images)} images.")
-        self.images = images.detach().cpu()
+        self.images = to_uint8(images)
         height, width = images.shape[-2:]
         super().__init__(
             pictures=image_bytes(self.images), picture_size=(height, width), names=list(map(str, names)), **traits
@@ -199,8 +222,7 @@ class PictureExplorer(Explorer):
         except (ValueError, OSError) as error:
             self.message = str(error)
             return
-        scale = 255 if self.images.is_floating_point() else 1
-        self.images = torch.cat([self.images, (own[None] / scale).to(self.images.dtype)])
+        self.images = torch.cat([self.images, own[None]])
         with self.hold_sync():
             self.pictures = image_bytes(self.images)
             self.names = [*self.names, f"your picture {len(self.images)}"]

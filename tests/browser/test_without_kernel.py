@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from lab_server import OpenLesson
+from lab_server import WIDGET, OpenLesson
 from nbconvert import HTMLExporter
 
 PICTURES = """root => [...root.querySelectorAll('img')].filter(image => image.naturalWidth > 200 && image.offsetParent)
@@ -41,3 +41,16 @@ def test_as_an_untrusted_notebook(saved, explorer_notebook, browser, lab):
     assert lesson.page.locator(".explorer").count() == 0
     assert "model not found" not in lesson.page.inner_text("body")
     lesson.close()
+
+
+def test_as_a_lesson_of_the_course_before_it_is_run(browser, lab):
+    lesson = OpenLesson(browser, lab, "00_start_here.ipynb")
+    lesson.page.evaluate(f"async () => {{ await {WIDGET}.sessionContext.shutdown() }}")
+    place = lesson.page.evaluate(
+        f"() => [...{WIDGET}.content.model.cells].findIndex(cell => cell.sharedModel.source.includes('r.show()'))"
+    )
+    lesson.page.evaluate(f"async (place) => {{ await {WIDGET}.content.scrollToItem(place, 'center') }}", place)
+    picture = lesson.page.locator(f".jp-Cell[data-windowed-list-index='{place}'] .jp-OutputArea-output img")
+    picture.wait_for()
+    assert picture.evaluate("image => image.naturalWidth") > 200
+    lesson.page.close()

@@ -133,6 +133,12 @@ def test_a_picture_that_is_not_there_is_refused(picture_explorer):
     assert picture_explorer.image == 0
 
 
+def test_floats_from_0_to_1_are_the_same_pictures(pictures):
+    floats = explore.PatchifyExplorer(pictures / 255, ["a", "b", "c"])
+    assert floats.pictures == explore.PatchifyExplorer(pictures, ["a", "b", "c"]).pictures
+    assert torch.equal(floats.images, pictures)
+
+
 def test_images_and_names_must_fit(pictures):
     with pytest.raises(ValueError, match="2 names for 3 images"):
         explore.PatchifyExplorer(pictures, ["a", "b"])
