@@ -85,6 +85,11 @@ EVERY = {
     "bar_chart": (lambda **k: plots.bar_chart({"a": 1, "b": 2}, title="Title", x_label="length", **k), 1),
     "matrix": (lambda **k: plots.matrix(torch.rand(2, 3), title="Title", **k), 1),
     "histogram": (lambda **k: plots.histogram({"a": torch.rand(9)}, title="Title", x_label="x", **k), 1),
+    "seed_dots": (lambda **k: plots.seed_dots({"a": [1, 2], "b": [3]}, title="Title", x_label="accuracy", **k), 1),
+    "seed_lines": (
+        lambda **k: plots.seed_lines({"a": ([1, 2], [[3, 4]])}, title="Title", x_label="x", y_label="y", **k),
+        1,
+    ),
 }
 TESTED_ELSEWHERE = {"mistake_gallery", "matrix_equation", "position_similarity_panels"}
 
