@@ -126,7 +126,7 @@ def test_the_lesson_installs_the_course_and_runs_whole(colab, path, tmp_path):
 
 def test_the_explorers_work_with_its_old_ipywidgets(colab):
     colab.pip("install", "-q", "--no-deps", *BROUGHT[1:])
-    tests = [str(ROOT / "tests" / "explore"), "-p", "no:cacheprovider", "-q", f"--rootdir={ROOT}"]
+    tests = [str(ROOT / "tests" / "explore"), "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
     done = subprocess.run([colab.python, "-m", "pytest", *tests], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
     assert " passed" in done.stdout
