@@ -31,7 +31,8 @@ fine.show()""",
 MEASURE = """async ([root, action]) => {
     const act = {
         click: () => {
-            const buttons = [...root.querySelectorAll('.grid')[0].querySelectorAll('button')];
+            // Not the one that is picked already: nothing would change.
+            const buttons = [...root.querySelector('.grid').querySelectorAll('button[tabindex="-1"]')];
             buttons[Math.floor(Math.random() * buttons.length)].click();
         },
         slide: () => {
