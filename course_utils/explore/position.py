@@ -57,7 +57,7 @@ KINDS = {
         "relative",
         "number added to the score, mean of heads and layers",
         "One learned number for each offset, added to the score of the picked position as query and the other as key. "
-        "Before training all are 0: no offset is preferred.",
+        "Before training they mean nothing, and are shown as 0; a model starts with random numbers close to 0.",
     ),
 }
 
@@ -93,7 +93,7 @@ def position_tables(config: ViTConfig, positions: Tensor, relative: Tensor | Non
         config: Of the model: it gives grid, prefix tokens, width and width of a head.
         positions: (T, N, D), learned codes at T moments of a training.
         relative: (T, L, h, 2 rows - 1, 2 columns - 1), learned biases at the same moments, of another training. None
-            means those of an untrained model.
+            means 0 everywhere, in place of the small random numbers that an untrained model holds.
 
     Returns:
         Kind -> (moments, patches, patches). There are T moments where something is learned, one where the code is
@@ -110,8 +110,7 @@ def position_tables(config: ViTConfig, positions: Tensor, relative: Tensor | Non
     config.replace(position="sincos2d"), config.replace(position="rotary")  # or it says what does not fit
     grid, patches = config.grid, config.num_patches
     if relative is None:
-        untrained = RelativePositionBias(grid, config.num_heads)  # -> (h, patches, patches)
-        biases = untrained().detach().mean(dim=0, keepdim=True)  # -> (1, patches, patches)
+        biases = torch.zeros(1, patches, patches)
     else:
         biases = relative_tables(relative, grid)
         if len(biases) != len(positions):
@@ -149,7 +148,7 @@ class PositionExplorer(Explorer):
         positions: (T, N, D), its learned codes at T moments of a training, those of prefix tokens first.
         epochs: (T,), passes over the training images at these moments; 0 means untrained.
         relative: (T, L, h, 2 rows - 1, 2 columns - 1), the biases of a model with relative positions at the same
-            moments. Without them, the explorer shows those of an untrained model, which are all 0.
+            moments. Without them, the explorer shows 0 everywhere: nothing has been learned.
 
     Raises:
         ValueError: The parts do not fit each other.
