@@ -79,6 +79,7 @@ class Trainer:
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto", "fp32" or "bf16" (autocast; weights and optimiser stay float32).
         compile_model: Whether ``torch.compile`` makes the step faster, for about a minute of compiling first.
+        report_every: Passes from one entry of the history to the next; 0.1 looks ten times in each pass.
         mean, std: Normalisation of each channel, in the range 0..1 of pixel values.
         show_progress: Whether a progress bar is shown.
 
@@ -101,6 +102,7 @@ class Trainer:
         device: str = "auto",
         precision: str = "auto",
         compile_model: bool = False,
+        report_every: float = 1.0,
         mean: tuple[float, ...] = CIFAR10_MEAN,
         std: tuple[float, ...] = CIFAR10_STD,
         show_progress: bool = True,
@@ -113,6 +115,7 @@ class Trainer:
             )
         self.recipe, self.seed = recipe, seed
         self.train_set, self.validation_set = train_set, validation_set
+        self.images_to_report = max(1, round(report_every * len(train_set)))
         self._data = train_set.describe()
         self.mean, self.std = tuple(mean), tuple(std)
         self.run_dir = Path(run_dir) if run_dir is not None else None
@@ -137,8 +140,8 @@ class Trainer:
         self.step = 0
         self.total_steps = 0
         self.epochs: list[dict[str, float]] = []
-        self.seconds_before = 0.0  # of the earlier parts of a resumed run
-        self._sums = torch.zeros(3, dtype=torch.float64)  # loss, correct, images: of this pass so far
+        self.seconds = 0.0  # spent on steps, in all parts of a resumed run; not on validation and saving
+        self._sums = torch.zeros(3, dtype=torch.float64)  # loss, correct, images: since the last report
         self._pending: list[tuple[int, Tensor, Tensor]] = []  # (step, loss sum, correct) not read from the device yet
 
     # ------------------------------------------------------------------ the loop
@@ -148,11 +151,11 @@ class Trainer:
 
         Args:
             resume: Go on from the checkpoint in ``run_dir``, if there is one.
-            on_epoch: Called with the record after every pass, for example to draw live curves.
+            on_epoch: Called with the record after every entry of its history, for example to draw live curves.
 
         Returns:
-            The record: what was trained how on what, and one entry for each pass. Its "status" is "finished" or
-            "unfinished". It is also written to ``run_dir``/record.json.
+            The record: what was trained how on what, and one entry for each pass (see ``report_every``). Its "status"
+            is "finished" or "unfinished". It is also written to ``run_dir``/record.json.
 
         Raises:
             NonFiniteLossError: The loss became NaN or infinite. The batch is saved; the last checkpoint is sound.
@@ -160,28 +163,29 @@ class Trainer:
             DamagedFileError: The checkpoint is damaged.
             OSError: A file cannot be written.
         """
-        start = time.perf_counter()
         if not (resume and self._resume()):
-            self.total_steps = self._steps_in_budget(start)
+            self.total_steps = self._steps_in_budget()
         last_save = time.perf_counter()
         with StopRequest() as stop, self._progress_bar() as bar:
             while self.step < self.total_steps:
+                step_start = time.perf_counter()
                 self._train_step()
-                if self.device.type == "cpu" or len(self._pending) >= LOSSES_KEPT_ON_GPU:
+                report_due = self.stream.images_before(self.step) // self.images_to_report > len(self.epochs)
+                report_due |= self.step == self.total_steps
+                if report_due or self.device.type == "cpu" or len(self._pending) >= LOSSES_KEPT_ON_GPU:
                     self._read_losses(bar)
-                pass_ended = self.stream.images_before(self.step) // len(self.train_set) > len(self.epochs)
-                if pass_ended or self.step == self.total_steps:
-                    self._read_losses(bar)
-                    self._end_pass(start)
+                self.seconds += time.perf_counter() - step_start
+                if report_due:
+                    self._report()
                     if on_epoch is not None:
-                        on_epoch(self.record(start))
+                        on_epoch(self.record())
                 stopping = self._anyone(stop.requested)
-                if stopping or pass_ended or self._anyone(time.perf_counter() - last_save > CHECKPOINT_SECONDS):
-                    self._save(bar, start)
+                if stopping or report_due or self._anyone(time.perf_counter() - last_save > CHECKPOINT_SECONDS):
+                    self._save(bar)
                     last_save = time.perf_counter()
                 if stopping:
                     break
-        record = self.record(start)
+        record = self.record()
         if self.run_dir is not None and self.is_main:
             write_json(self.run_dir / "record.json", record)
         if record["status"] == "unfinished" and self.is_main:
@@ -233,8 +237,9 @@ class Trainer:
 
     # ------------------------------------------------------------------ budget
 
-    def _steps_in_budget(self, start: float) -> int:
+    def _steps_in_budget(self) -> int:
         """Turn the budget into a number of steps; for minutes, measure the speed first."""
+        start = time.perf_counter()
         recipe, n = self.recipe, len(self.train_set)
         if recipe.steps is not None:
             return recipe.steps
@@ -291,18 +296,17 @@ class Trainer:
             loss, share = (self._sums[:2] / self._sums[2]).tolist()
             bar.set_postfix(epoch=f"{self._epoch():.1f}", loss=f"{loss:.3f}", accuracy=f"{share:.1%}", refresh=False)
 
-    def _end_pass(self, start: float) -> None:
+    def _report(self) -> None:
         """Add one entry to the history."""
         loss, correct, count = distributed.add_up(self._sums).tolist()
         self._sums.zero_()
-        seconds = self._seconds(start)
         entry = {
             "epoch": self._epoch(),
             "step": self.step,
             "learning_rate": learning_rate_at(self.step - 1, self.total_steps, self.recipe),
             "train_loss": loss / count,
             "train_accuracy": correct / count,
-            "seconds": seconds,
+            "seconds": self.seconds,
         }
         if self.validation_set is not None and self.is_main:
             entry |= self._validate(self.validation_set)
@@ -333,7 +337,7 @@ class Trainer:
 
     # ------------------------------------------------------------------ record and checkpoint
 
-    def record(self, start: float | None = None) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         """Return all that someone needs to repeat the run, and its figures so far, as a dict that JSON can hold."""
         return {
             "status": "finished" if self.step == self.total_steps else "unfinished",
@@ -344,7 +348,7 @@ class Trainer:
             "precision": self.precision,
             "processes": distributed.world_size(),
             "environment": self._environment,
-            "seconds": self._seconds(start),
+            "seconds": self.seconds,
             "epochs": self.epochs,
         }
 
@@ -363,15 +367,15 @@ class Trainer:
             "normalisation": {"mean": list(self.mean), "std": list(self.std)},
         }
 
-    def _save(self, bar: tqdm, start: float) -> None:
+    def _save(self, bar: tqdm) -> None:
         self._read_losses(bar)
         sums = distributed.add_up(self._sums)
         self._sums = sums if self.is_main else torch.zeros_like(sums)
         if self.run_dir is None or not self.is_main:
             return
-        progress = self.record(start) | {"step": self.step, "sums": self._sums.tolist()}
+        progress = self.record() | {"step": self.step, "sums": self._sums.tolist()}
         checkpoints.save_checkpoint(self.run_dir, self.model, self.optimizer, self.average, progress)
-        write_json(self.run_dir / "record.json", self.record(start))
+        write_json(self.run_dir / "record.json", self.record())
 
     def _resume(self) -> bool:
         """Load the newest checkpoint of the run folder. False if there is none."""
@@ -395,7 +399,7 @@ class Trainer:
         checkpoints.restore(owners, self.model, self.optimizer, self.average)
         self.step, self.total_steps = progress["step"], progress["total_steps"]
         self.precision, self.epochs = progress["precision"], progress["epochs"]
-        self.seconds_before = progress["seconds"]
+        self.seconds = progress["seconds"]
         if self.is_main:
             self._sums = torch.tensor(progress["sums"], dtype=torch.float64)
         return True
@@ -405,9 +409,6 @@ class Trainer:
     def _epoch(self) -> float:
         """Passes over the data so far."""
         return self.stream.images_before(self.step) / len(self.train_set)
-
-    def _seconds(self, start: float | None) -> float:
-        return self.seconds_before + (time.perf_counter() - start if start is not None else 0.0)
 
     def _mixing(self, step: int) -> bool:
         """Whether CutMix and MixUp may touch the batch of a step: not in the last share of the run."""

@@ -7,7 +7,8 @@ the next call goes on from there. Several processes can share the work if each h
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from torch import nn
 
 from course_utils import checkpoints, records
 from course_utils.data import ImageSet, load_cifar10
+from course_utils.data.augment import CIFAR10_MEAN, CIFAR10_STD
 from course_utils.data.splits import shuffled_by_class
+from course_utils.devices import matmul_rate
 from course_utils.evaluation import evaluate, predict
 from course_utils.experiments.measurements import Subject, measure
 from course_utils.experiments.models import KINDS, cost
@@ -26,7 +29,7 @@ from course_utils.experiments.sets import ExperimentSet, Run
 from course_utils.files import write_json
 from course_utils.training import NonFiniteLossError, Trainer
 
-CHECKS = 6  # looks at the validation images in the course of a run, at most
+_NOT_NORMALISED = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # mean and std
 _FIGURES = ("n", "accuracy", "accuracy_standard_error", "loss")
 
 
@@ -99,6 +102,8 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
     torch.manual_seed(run.seed)
     model = KINDS[run.kind].make(run.config)
     folder = place.runs / f"{run.kind}-seed{run.seed}-{run.digest}"  # two sets may ask for the same training
+    mean, std = (CIFAR10_MEAN, CIFAR10_STD) if run.normalise else _NOT_NORMALISED
+    passes = run.recipe.epochs or run.recipe.steps * run.recipe.batch_size / len(train)  # type: ignore[operator]
     trainer = Trainer(
         model,  # type: ignore[arg-type]  # any model with a config will do
         train,
@@ -108,8 +113,12 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         seed=run.seed,
         device=place.device,
         precision=place.precision,
+        report_every=min(1.0, passes / run.looks),
+        mean=mean,
+        std=std,
         show_progress=place.show_progress,
     )
+    rates = [_matmul_rate(trainer)]
     begun_in = _begun_in(folder, records.environment(trainer.device))
     watch = _Watch(trainer, run, validation)
     beginning = {"epoch": 0.0, "step": 0, **measure(run.track, watch.subject(model))} if run.track else None
@@ -127,14 +136,18 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         "place": run.place,
         "kind": run.kind,
         "subset": run.images,
+        "normalise": run.normalise,
         "track": list(run.track),
+        "looks": run.looks,
         "environment": begun_in,  # of the training, also when a later version only took one more measurement
         "written_in": record["environment"],
         "machine": "undisturbed" if place.undisturbed else "busy",
         "cost": cost(model, tuple(train.images.shape[1:])),  # type: ignore[arg-type]
         "epochs": [beginning] * (beginning is not None) + [e for e in record["epochs"] if "validation_accuracy" in e],
     }
+    record["minutes_to"] = {f"{mark:g}": minutes_to(record, mark / 100) for mark in run.marks}
     if record["status"] == "finished":
+        record["throughput"] = _throughput(trainer, [*rates, _matmul_rate(trainer)])
         record["measurements"] = measure(run.measure, watch.subject(model))
         record |= _accuracies(trainer, model, validation, test)
         if trainer.averaged_model is not None:
@@ -142,6 +155,37 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
     write_json(record_path(place.results, run), record)
     (folder / checkpoints.PREVIOUS).unlink(missing_ok=True)
     return record
+
+
+def minutes_to(record: Mapping[str, Any], accuracy: float) -> float | None:
+    """Return the minutes of training before the first look that found this validation accuracy; None: it never did."""
+    looks = (entry for entry in record["epochs"] if entry.get("validation_accuracy", -1.0) >= accuracy)
+    return next((entry["seconds"] / 60 for entry in looks), None)
+
+
+def _matmul_rate(trainer: Trainer) -> float:
+    """Return the floating-point operations a second of a large matrix product, in the format of the training."""
+    return matmul_rate(torch.bfloat16 if trainer.precision == "bf16" else torch.float32, trainer.device)
+
+
+def _throughput(trainer: Trainer, matmul_rates: Sequence[float]) -> dict[str, Any]:
+    """Say how fast it was trained, and beside that how fast matrix products were, before and after.
+
+    "share_of_matmul_rate" counts the operations of forward and backward pass, which is three times the forward pass's,
+    and leaves out those of the optimiser.
+    """
+    recipe, shape = trainer.recipe, tuple(trainer.train_set.images.shape[1:])
+    multiply_adds: float = cost(trainer.model, shape)["multiply_adds"]  # type: ignore[arg-type]
+    if recipe.early:
+        first = cost(trainer.model.with_patch_size(recipe.early_patch_size), shape)  # type: ignore[arg-type]
+        multiply_adds = recipe.early * first["multiply_adds"] + (1 - recipe.early) * multiply_adds
+    images_a_second = trainer.step * recipe.batch_size / trainer.seconds
+    rate = 3 * 2 * multiply_adds * images_a_second
+    return {
+        "images_a_second": images_a_second,
+        "matmul_rates": list(matmul_rates),
+        "share_of_matmul_rate": rate / statistics.fmean(matmul_rates),
+    }
 
 
 def _begun_in(folder: Path, now: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +222,7 @@ class _Watch:
     def __call__(self, record: dict[str, Any]) -> None:
         entries, total = record["epochs"], record["total_steps"]
         looked = max((entry["step"] for entry in entries if "validation_accuracy" in entry), default=0)
-        if entries[-1]["step"] * CHECKS // total == looked * CHECKS // total:
+        if entries[-1]["step"] * self.run.looks // total == looked * self.run.looks // total:
             return
         model = self.trainer.model
         found = _figures(self.trainer, model, self.validation_set)
@@ -216,8 +260,10 @@ def _differences(run: Run, record: Mapping[str, Any]) -> list[str]:
             "recipe": type(run.recipe).from_dict(record["recipe"]).to_dict(),
             "source": record["data"]["source"],
             "images": record["subset"],
+            "normalise": record["normalise"],
             "seed": record["seed"],
             "track": record["track"],
+            "looks": record["looks"],
         }
     except (ValueError, TypeError) as error:
         return [f"recorded with settings that are impossible now: {error}"]
@@ -225,7 +271,10 @@ def _differences(run: Run, record: Mapping[str, Any]) -> list[str]:
     differences = [f"{key}: {recorded[key]} recorded, {wanted[key]} wanted" for key in wanted
                    if recorded[key] != wanted[key]]  # fmt: skip
     taken = record.get("measurements", run.measure)  # a run that diverged has none
-    return differences + [f"{name}: not measured yet" for name in run.measure if name not in taken]
+    asked = {f"{mark:g}": f"minutes to {mark:g}%" for mark in run.marks if f"{mark:g}" not in record["minutes_to"]}
+    return differences + [
+        f"{name}: not measured yet" for name in (*(m for m in run.measure if m not in taken), *asked.values())
+    ]
 
 
 def _flat(settings: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:

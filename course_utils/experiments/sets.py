@@ -9,6 +9,8 @@ A file looks like this; every line below ``[variants]`` is one experiment, and i
     seeds = [0, 1, 2]    # of the start, the order, the augmentation, and of which images are taken
     measure = []         # what is looked at after training: names of ``measurements.MEASUREMENTS``
     track = []           # what is looked at before and through training, likewise
+    looks = 6            # how often, at most; and how often the accuracy on the validation images is taken
+    marks = [60, 64]     # validation accuracies in percent: how long does it take to reach them? Left out = not asked
 
     [model]              # what all variants share: the kind (of ``models.KINDS``) and settings of its config
     kind = "vit"
@@ -19,11 +21,12 @@ A file looks like this; every line below ``[variants]`` is one experiment, and i
 
     [data]               # images: how many training images, the same number of each class; left out = all
     images = 10_000
+    normalise = true     # false leaves the pixels between 0 and 1
 
     [variants]
     "learned" = {}
     "rotary" = { model.position = "rotary" }
-    "rotary, slow" = { from = "rotary", recipe.learning_rate = 5e-4 }
+    "rotary, slow" = { from = "rotary", recipe.learning_rate = 5e-4, seeds = [0] } # other seeds than the set's
 """
 
 from __future__ import annotations
@@ -50,7 +53,8 @@ else:
 FOLDER = Path("experiments")
 SOURCES = ("official", "sample")
 _PARTS = ("model", "recipe", "data")
-_KEYS = ("title", "question", "order", "minutes", "seeds", "measure", "track", *_PARTS, "variants")
+_KEYS = ("title", "question", "order", "minutes", "seeds", "measure", "track", "looks", "marks", *_PARTS, "variants")
+LOOKS = 6
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,11 @@ class Run:
         recipe: How it is trained.
         source: "official", or "sample" for the images that ship with the course.
         images: How many training images; None means all of the training split.
+        normalise: Whether pixels are normalised; if not, they lie between 0 and 1.
         measure: Measurements after training.
         track: Measurements before and through training.
+        looks: How often the validation images are looked at, at most.
+        marks: Validation accuracies, in percent, to which the time is taken.
     """
 
     experiment: str
@@ -80,8 +87,11 @@ class Run:
     recipe: Recipe
     source: str
     images: int | None
+    normalise: bool
     measure: tuple[str, ...]
     track: tuple[str, ...]
+    looks: int
+    marks: tuple[float, ...]
 
     @property
     def name(self) -> str:
@@ -96,8 +106,10 @@ class Run:
             "recipe": self.recipe.to_dict(),
             "source": self.source,
             "images": self.images,
+            "normalise": self.normalise,
             "seed": self.seed,
             "track": list(self.track),
+            "looks": self.looks,
         }
 
     @property
@@ -164,7 +176,7 @@ def load_set(path: str | Path) -> ExperimentSet:
         runs = [
             _run(path.stem, name, place, seed, content, changes)
             for place, (name, changes) in enumerate(variants.items())
-            for seed in content["seeds"]
+            for seed in changes["seeds"] or content["seeds"]
         ]
         if len({run.name for run in runs}) < len(runs):
             raise ValueError("two variants have the same name, or a seed stands twice")
@@ -187,8 +199,9 @@ def _inherit(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
             raise ValueError(f"variant {name!r}: a finding could not name it, with ';' or 'minus' or without a letter")
         changes = dict(variant)
         before = look_up("variant further up", changes.pop("from"), found) if "from" in changes else {}
-        _refuse_unknown(changes, _PARTS)
+        _refuse_unknown(changes, (*_PARTS, "seeds"))
         found[name] = {part: {**before.get(part, {}), **changes.get(part, {})} for part in _PARTS}
+        found[name]["seeds"] = changes.get("seeds")
     return found
 
 
@@ -198,7 +211,7 @@ def _run(experiment: str, variant: str, place: int, seed: int, content: dict, ch
     data = {**content.get("data", {}), **changes["data"]}
     kind = model.pop("kind")
     try:
-        _refuse_unknown(data, ("source", "images"))
+        _refuse_unknown(data, ("source", "images", "normalise"))
         config = look_up("model kind", kind, KINDS).config.from_dict(model)
         recipe = Recipe.from_dict(content["recipe"]).replace(**changes["recipe"])
         if recipe.minutes is not None:
@@ -210,8 +223,22 @@ def _run(experiment: str, variant: str, place: int, seed: int, content: dict, ch
             look_up("measurement", name, MEASUREMENTS)
     except (ValueError, TypeError) as error:
         raise ValueError(f"variant {variant!r}: {error}") from error
-    source, images = data.get("source", "official"), data.get("images")
-    return Run(experiment, variant, place, seed, kind, config, recipe, source, images, measure, track)
+    return Run(
+        experiment,
+        variant,
+        place,
+        seed,
+        kind,
+        config,
+        recipe,
+        source=data.get("source", "official"),
+        images=data.get("images"),
+        normalise=data.get("normalise", True),
+        measure=measure,
+        track=track,
+        looks=content.get("looks", LOOKS),
+        marks=tuple(content.get("marks", ())),
+    )
 
 
 def _refuse_unknown(found: Mapping[str, Any], known: tuple[str, ...]) -> None:

@@ -107,12 +107,55 @@ def _section(experiment: ExperimentSet, results: Path) -> str:
             row[-1] = with_spread([record["seconds"] for record in finished], scale=1 / 60)
             measured[variant] = _measured([record["measurements"] for record in finished])
         rows.append(row)
-    lines += [*_table(_COLUMNS, rows), ""]
+    lines += [*_table(_COLUMNS, rows), "", *_race(experiment, found)]
     names = list(dict.fromkeys(name for values in measured.values() for name in values))
     if names:  # the measurements are many, so they stand below each other
         cells = [[name, *(values.get(name, "") for values in measured.values())] for name in names]
         lines += [*_table(("measured after training", *measured), cells), ""]
     return "\n".join([*lines, *_circumstances(found.records), ""])
+
+
+def _race(experiment: ExperimentSet, found: Results) -> list[str]:
+    """Write how long each variant took to the marks of its set, and how many times as long as the fastest."""
+    marks = [f"{mark:g}" for mark in experiment.runs[0].marks]
+    if not marks:
+        return []
+    head = ["variant", "images a second", "share of matrix-product rate"]
+    minutes = {mark: _minutes(found, mark) for mark in marks}
+    rows = []
+    for variant in found.by_variant("seconds"):
+        share = found.values("throughput.share_of_matmul_rate", variant)
+        row = [variant, with_spread(found.values("throughput.images_a_second", variant), 0)]
+        row.append(f"{with_spread(share, 0, scale=100)}%")
+        for mark in marks:
+            row += _time_and_ratio(variant, minutes[mark], found.values("seconds", variant))
+        rows.append(row)
+    for mark in marks:
+        head += [f"minutes to {mark}%", "times the fastest"]
+    return [*_table(head, rows), ""]
+
+
+def _minutes(found: Results, mark: str) -> dict[str, list[float]]:
+    """Return variant -> minutes to a mark, one for each seed, of the variants whose seeds all reached it."""
+    times: dict[str, list[float]] = {}
+    for variant in found.by_variant("seconds"):
+        taken = [record["minutes_to"][mark] for record in found.of(variant)]
+        if None not in taken:
+            times[variant] = taken
+    return times
+
+
+def _time_and_ratio(variant: str, times: dict[str, list[float]], seconds: Sequence[float]) -> tuple[str, str]:
+    """Write minutes to a mark, and the ratio to the fastest with its smallest and largest value over the seeds."""
+    fastest = min(times.values(), key=statistics.fmean, default=[])
+    spent = times.get(variant, [each / 60 for each in seconds])
+    if not fastest:
+        return f"not in {with_spread(spent)}", ""
+    ratios = [one / other for one in spent for other in fastest]
+    span = f"{statistics.fmean(spent) / statistics.fmean(fastest):.1f} ({min(ratios):.1f} to {max(ratios):.1f})"
+    if variant in times:
+        return with_spread(spent), "1" if spent == fastest else span
+    return f"not in {with_spread(spent)}", f"more than {span}"
 
 
 def _cost(record: dict[str, Any]) -> tuple[str, str]:

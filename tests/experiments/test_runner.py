@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -14,11 +15,20 @@ from tiny_set import SET, run_set
 
 from course_utils import checkpoints, records
 from course_utils.cli import main
+from course_utils.config import ViTConfig
+from course_utils.counting import count_multiply_adds
 from course_utils.data import load_cifar10
 from course_utils.evaluation import accuracy, predict
 from course_utils.experiments import runner
 from course_utils.experiments.models import KINDS
-from course_utils.experiments.runner import Workplace, balanced_subset, carry_out, record_path, state_of
+from course_utils.experiments.runner import (
+    Workplace,
+    balanced_subset,
+    carry_out,
+    minutes_to,
+    record_path,
+    state_of,
+)
 from course_utils.experiments.sets import load_set
 from course_utils.files import DamagedFileError
 from course_utils.recipes import Recipe
@@ -69,7 +79,7 @@ def test_a_record_can_be_repeated_from_what_it_holds(done, tiny):
 
 def test_the_history_begins_before_training_and_tracks_what_was_asked(done, tiny):
     record = json.loads(record_path(done / "results", tiny.runs[0]).read_text())
-    assert [entry["epoch"] for entry in record["epochs"]] == [0, 1, 2]
+    assert [entry["epoch"] for entry in record["epochs"]] == [0, 0.5, 1, 1.5, 2]  # there are but four steps
     assert "validation_accuracy" not in record["epochs"][0]
     assert record["epochs"][-1]["validation_accuracy"] == record["validation"]["accuracy"]
     # untrained, every token takes about as much from each of the 5
@@ -83,6 +93,48 @@ def test_a_long_run_is_looked_at_a_few_times_only(write_set, tmp_path):
     record = carry_out(run, Workplace(tmp_path / "results", tmp_path / "runs", device="cpu", show_progress=False))
     looked = [entry["epoch"] for entry in record["epochs"] if "validation_accuracy" in entry]
     assert looked == [4, 7, 10, 14, 17, 20]  # the first passes to end in each sixth of the run
+
+
+def test_a_set_can_ask_for_more_looks_and_for_the_time_to_an_accuracy(write_set, tmp_path):
+    path = write_set(("order = 1", "order = 1\nlooks = 3\nmarks = [5, 12.5, 100]"), ("epochs = 2", "epochs = 3"))
+    run = load_set(path).runs[0]
+    place = Workplace(tmp_path / "results", tmp_path / "runs", device="cpu", show_progress=False)
+    record = carry_out(run, place)
+    looks = [entry for entry in record["epochs"] if "validation_accuracy" in entry]
+    assert [look["epoch"] for look in looks] == [1, 2, 3]
+    assert record["minutes_to"].keys() == {"5", "12.5", "100"}
+    assert record["minutes_to"]["5"] == looks[0]["seconds"] / 60  # ten classes: better than that from the beginning
+    assert record["minutes_to"]["100"] is None
+    assert minutes_to({"epochs": [{"seconds": 60, "validation_accuracy": 0.4}, {"seconds": 90}]}, 0.41) is None
+    assert state_of(run, tmp_path / "results") == ("recorded", [])
+    path.write_text(path.read_text().replace("marks = [5, ", "marks = [5, 7, "))
+    assert state_of(load_set(path).runs[0], tmp_path / "results") == ("stale", ["minutes to 7%: not measured yet"])
+
+
+def test_the_throughput_is_set_beside_that_of_matrix_products(done, tiny):
+    record = json.loads(record_path(done / "results", tiny.runs[0]).read_text())
+    found = record["throughput"]
+    assert found["images_a_second"] == pytest.approx(100 / record["seconds"])  # two passes over 50 images
+    operations = 6 * record["cost"]["multiply_adds"] * found["images_a_second"]
+    assert found["share_of_matmul_rate"] == pytest.approx(operations / statistics.fmean(found["matmul_rates"]))
+
+
+def test_early_patches_make_the_throughput_of_fewer_operations(write_set, tmp_path):
+    place = Workplace(tmp_path / "results", tmp_path / "runs", device="cpu", show_progress=False)
+    early = "batch_size = 25\nearly_patch_size = 32\nearly = 0.75"
+    record = carry_out(load_set(write_set(("batch_size = 25", early))).runs[0], place)
+    found, late = record["throughput"], record["cost"]["multiply_adds"]
+    config = ViTConfig.from_dict(record["config"]).replace(patch_size=32)
+    first = sum(count_multiply_adds(config).values())
+    operations = 6 * (0.75 * first + 0.25 * late) * found["images_a_second"]
+    assert found["share_of_matmul_rate"] == pytest.approx(operations / statistics.fmean(found["matmul_rates"]))
+
+
+def test_pixels_may_stay_as_they_are(write_set, tmp_path):
+    run = load_set(write_set(('source = "sample"', 'source = "sample"\nnormalise = false'))).runs[0]
+    record = carry_out(run, Workplace(tmp_path / "results", tmp_path / "runs", device="cpu", show_progress=False))
+    assert record["normalisation"] == {"mean": [0, 0, 0], "std": [1, 1, 1]}
+    assert state_of(run, tmp_path / "results") == ("recorded", [])
 
 
 def test_what_is_recorded_is_not_run_again(copy, monkeypatch, capsys):
@@ -194,7 +246,7 @@ def test_other_kinds_of_model_are_run_too(kind, model, write_set, tmp_path):
     run = load_set(path).runs[0]
     record = carry_out(run, Workplace(tmp_path / "results", tmp_path / "runs", device="cpu", show_progress=False))
     assert record["kind"] == kind
-    assert [entry["epoch"] for entry in record["epochs"]] == [1, 2]
+    assert [entry["epoch"] for entry in record["epochs"]] == [0.5, 1, 1.5, 2]
     assert state_of(run, tmp_path / "results") == ("recorded", [])
 
 

@@ -29,6 +29,12 @@ def test_a_variant_goes_on_from_another(write_set):
     assert (last.recipe.steps, last.recipe.epochs) == (5, None)  # a new budget takes the place of the old one
 
 
+def test_a_variant_can_have_seeds_of_its_own_and_they_are_not_handed_on(write_set):
+    more = '"once" = { seeds = [5] }\n"again" = { from = "once" }'
+    runs = load_set(write_set(('recipe.warmup = 0.5 }', f"recipe.warmup = 0.5 }}\n{more}"))).runs  # fmt: skip
+    assert [(run.variant, run.seed) for run in runs[4:]] == [("once", 5), ("again", 0), ("again", 1)]
+
+
 def test_the_digest_changes_with_every_setting_and_with_nothing_else(write_set):
     run = load_set(write_set()).runs[0]
     for old, new in (("depth = 2", "depth = 3"), ("epochs = 2", "epochs = 3"), ("images = 50", "images = 60"),
@@ -82,7 +88,8 @@ def test_the_sets_of_the_course_can_be_run():
     sets = load_sets(SHIPPED)
     for each in sets:
         assert each.minutes > 0
-        assert len({run.seed for run in each.runs}) >= 3
-        assert len(each.runs) == len(each.variants) * len({run.seed for run in each.runs})
+        seeds = {name: len([run for run in each.runs if run.variant == name]) for name in each.variants}
+        assert max(seeds.values()) >= 3
+        assert min(seeds.values()) >= 3 or each.name == "race"  # its long runs are too long for that
         assert {run.source for run in each.runs} == {"official"}
     assert len({each.order for each in sets}) == len(sets)
