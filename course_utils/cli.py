@@ -395,6 +395,6 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--runs", default="runs/experiments", help="where checkpoints are kept")
     command.add_argument("--precision", default="fp32", help="auto, fp32 or bf16 (default: fp32, in all runs)")
     command.add_argument("--undisturbed", action="store_true", help="nothing else runs here: times can be believed")
-    command.add_argument("--out", default="results.md", help="the page that report writes")
+    command.add_argument("--out", default="experiments/results.md", help="the page that report writes")
     command.add_argument("--figures", help="folder for a figure of each set, which report draws")
     return parser

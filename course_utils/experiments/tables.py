@@ -1,4 +1,4 @@
-"""Write states and results of experiments as text: the list on the command line, and the page ``results.md``."""
+"""Write states and results of experiments as text: the list on the command line, and the page of results."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from course_utils.experiments.markdown import markdown_table
 from course_utils.experiments.results import Results, read_record, spread
 from course_utils.experiments.runner import record_path, state_of, strangers
 from course_utils.experiments.sets import ExperimentSet
+from course_utils.experiments.trained import trained_section
 
 _HEAD = """\
 # Results of the experiments
@@ -68,7 +70,7 @@ def as_list(sets: Sequence[ExperimentSet], results: Path) -> str:
 
 def as_page(sets: Sequence[ExperimentSet], results: Path) -> str:
     """Write all results as one Markdown page. It depends on set files and records alone, not on time or machine."""
-    return "\n".join([_HEAD, *(_section(each, results) for each in sets)])
+    return "\n".join([_HEAD, *trained_section(), *(_section(each, results) for each in sets)])
 
 
 def recorded(experiment: ExperimentSet, results: Path) -> Results:
@@ -107,11 +109,11 @@ def _section(experiment: ExperimentSet, results: Path) -> str:
             row[-1] = with_spread([record["seconds"] for record in finished], scale=1 / 60)
             measured[variant] = _measured([record["measurements"] for record in finished])
         rows.append(row)
-    lines += [*_table(_COLUMNS, rows), "", *_race(experiment, found)]
+    lines += [*markdown_table(_COLUMNS, rows), "", *_race(experiment, found)]
     names = list(dict.fromkeys(name for values in measured.values() for name in values))
     if names:  # the measurements are many, so they stand below each other
         cells = [[name, *(values.get(name, "") for values in measured.values())] for name in names]
-        lines += [*_table(("measured after training", *measured), cells), ""]
+        lines += [*markdown_table(("measured after training", *measured), cells), ""]
     return "\n".join([*lines, *_circumstances(found.records), ""])
 
 
@@ -132,7 +134,7 @@ def _race(experiment: ExperimentSet, found: Results) -> list[str]:
         rows.append(row)
     for mark in marks:
         head += [f"minutes to {mark}%", "times the fastest"]
-    return [*_table(head, rows), ""]
+    return [*markdown_table(head, rows), ""]
 
 
 def _minutes(found: Results, mark: str) -> dict[str, list[float]]:
@@ -212,12 +214,6 @@ def _circumstances(records: Sequence[dict[str, Any]]) -> list[str]:
         f"{all_of(str(each['commit'])[:10] + str(each['commit'])[40:] for each in environments)}",  # 40: "+changes"
         f"- Repeat: `python -m course_utils experiments run {records[0]['experiment']}`",
     ]
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Write a Markdown table; a bar inside a cell would cut it in two."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
 
 
 def _counted(counts: dict[str, int]) -> str:

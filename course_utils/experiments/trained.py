@@ -1,0 +1,84 @@
+"""The weights that come with the course, and what others published for Vision Transformers on CIFAR-10."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from course_utils.experiments.markdown import markdown_table
+from course_utils.weights import PRETRAINED_FOLDER, load_pretrained, pretrained_names, read_record
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published result. All are plain ViTs that saw no other data, but for those whose model says otherwise.
+
+    Attributes:
+        where: Repository or paper.
+        model: In short: D width, L blocks, h heads, P patch size.
+            training: In short.
+        accuracy: On the test set, in percent, as the source states it.
+    """
+
+    where: str
+    model: str
+    parameters: float
+    training: str
+    accuracy: str
+
+
+PUBLISHED = (
+    Published(
+        "vickiiimu/vit-cifar10-tutorial",
+        "D192 L6 h3 P4",
+        2.69,
+        "30 epochs, Adam 3e-4, no augmentation",
+        "59.9 (last epoch), 61.9 (best)",
+    ),
+    Published("tintn/vision-transformer-from-scratch", "D48 L4 h4 P4", 0.12, "100 epochs, AdamW 1e-2", "75.5"),
+    Published("UvA deep learning tutorial 15", "D256 L6 P4", 3.2, "180 epochs, light augmentation", "75.6"),
+    Published(
+        "kentaroy47/vision-transformers-cifar10",
+        "D512 L6 P4",
+        9.5,
+        "200, 500, 1,000 epochs, strong augmentation",
+        "80, 85, 89",
+    ),
+    Published("omihub777/ViT-CIFAR", "D384 L7", 6.3, "200 epochs, AutoAugment; 2 h 14 min on a V100", "90.92"),
+    Published("Compact Transformers, ViT-Lite-7/4", "D256 L7 h4 P4", 3.7, "200 epochs, AutoAugment", "91.38"),
+    Published(
+        "aanna0701/SPT_LSA_ViT, row ViT", "D192 L9 h12 P4", 2.70, "300 epochs, AutoAugment, CutMix, MixUp", "93.58"
+    ),
+    Published("Compact Transformers, CCT-7/3x1", "convolutions before the blocks", 3.76, "300 epochs", "96.5"),
+)
+
+
+def trained_section() -> list[str]:
+    """Write the table of the weights that ship, with what others published below them, and how ours were made."""
+    ours, commands = [], []
+    for name in pretrained_names():
+        record = read_record(PRETRAINED_FOLDER / f"{name}.safetensors")
+        config, found, environment = record["config"], record["test"]["last_weights"], record["environment"]
+        parameters = sum(parameter.numel() for parameter in load_pretrained(name).parameters())
+        model = f"D{config['embed_dim']} L{config['depth']} h{config['num_heads']} P{config['patch_size']}"
+        training = (
+            f"{record['epochs'][-1]['epoch']:.0f} epochs in {record['seconds'] / 60:.0f} min, {environment['device']}"
+        )
+        accuracy = f"{100 * found['accuracy']:.2f} ± {100 * found['accuracy_standard_error']:.2f}"
+        ours.append([f"**this course, `{name}`**", model, f"{parameters / 1e6:.2f}", training, accuracy])
+        commands.append(
+            f"- `{name}`: `{record['command']}`; seed {record['seed']}, {record['data']['images']:,} training images "
+            f"({record['data']['source']} CIFAR-10), torch {environment['torch']}, course at commit "
+            f"{environment['commit'][:10]}"
+        )
+    theirs = [[each.where, each.model, f"{each.parameters:.2f}", each.training, each.accuracy] for each in PUBLISHED]
+    return [
+        "## Trained weights, and what others published",
+        "",
+        *markdown_table(("where", "model", "million parameters", "training", "test accuracy in %"), [*ours, *theirs]),
+        "",
+        "Ours: the last weights of one run each, tested once, ± the standard error of 10,000 images; no epoch was",
+        "chosen on the test set. Theirs: as the sources state them, some of them the best of all epochs on that set.",
+        "",
+        *commands,
+        "",
+    ]
