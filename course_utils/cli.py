@@ -81,6 +81,11 @@ def train(options: argparse.Namespace) -> int:
     budget = {name: getattr(options, name) for name in ("epochs", "steps", "minutes") if getattr(options, name)}
     recipe = Recipe.preset(options.recipe, **_settings(options.set), **budget)
     config = ViTConfig.preset(options.model, **_settings(options.model_set))
+    if options.snapshots and recipe.early:
+        raise ValueError(
+            f"--snapshots shows one grid of patches from beginning to end, but this recipe begins with patches of "
+            f"{recipe.early_patch_size} pixels: add --set early=0 --set early_patch_size=0, or leave --snapshots out."
+        )
     run_dir = Path(options.runs) / (options.name or f"{options.model}-{options.recipe}-seed{options.seed}")
     if not options.resume:
         run_dir = _unused(run_dir)

@@ -73,7 +73,7 @@ def seed_lines(
     title: str,
     x_label: str,
     y_label: str,
-    log_x: bool = False,
+    log_ticks: Sequence[float] = (),
     description: str = "",
     ax: Axes | None = None,
 ) -> Figure:
@@ -84,7 +84,7 @@ def seed_lines(
         title: Over the figure.
         x_label: With the unit.
         y_label: With the unit.
-        log_x: Whether the x axis is logarithmic, with the x values of the first series as ticks.
+        log_ticks: If given, the x axis is logarithmic, with a tick at each of these.
         description: What there is to see; first and last mean of each line are added.
         ax: Axes to draw into.
 
@@ -109,10 +109,9 @@ def seed_lines(
         ax.plot(x, y.mean(axis=0), **style | {"marker": ""})  # (seeds, T) -> (T,)
         ax.plot(np.tile(x, len(y)), y.ravel(), fillstyle="none", **style | {"linestyle": ""})
         ax.plot([], [], fillstyle="none", label=name, **style)  # one entry of the legend for both
-    if log_x:
-        ticks = next(iter(points.values()))[0]
+    if log_ticks:
         ax.set_xscale("log")
-        ax.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+        ax.set_xticks(log_ticks, [f"{tick:,g}" for tick in log_ticks])
         ax.set_xticks([], minor=True)
     ax.set(title=title, xlabel=x_label, ylabel=y_label)
     ax.grid(visible=True)

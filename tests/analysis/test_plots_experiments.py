@@ -28,7 +28,7 @@ def test_lines_go_through_the_means_with_every_seed_beside_them():
         "ViT": ([500, 45_000], np.array([[20.0, 60.0], [30.0, 62.0]])),
         "CNN": ([500, 45_000], [[35.0, 65.0]]),
     }
-    figure = plots.seed_lines(series, title="Data", x_label="images", y_label="accuracy in %", log_x=True)
+    figure = plots.seed_lines(series, title="Data", x_label="images", y_label="accuracy in %", log_ticks=[500, 45_000])
     ax = figure.axes[0]
     vit, vit_seeds, _, cnn, cnn_seeds, _ = ax.lines
     assert vit.get_ydata().tolist() == [25, 61]

@@ -113,6 +113,17 @@ class OpenLesson:
             await {WIDGET}.sessionContext.ready;
         }}""")
 
+    def replace(self, old: str, new: str) -> int:
+        """Replace text in the code cells of the open lesson, not in its file; return in how many."""
+        return self.page.evaluate(
+            f"""([old, fresh]) => {{
+            const cells = [...{WIDGET}.content.model.cells].filter(cell => cell.sharedModel.getSource().includes(old));
+            cells.forEach(cell => cell.sharedModel.setSource(cell.sharedModel.getSource().replace(old, fresh)));
+            return cells.length;
+        }}""",
+            [old, new],
+        )
+
     def run_all(self, seconds: float) -> dict[str, Any]:
         """Run every cell and return the state: cells, run, errors (ids of cells), kernel."""
         self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")

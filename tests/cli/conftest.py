@@ -1,19 +1,9 @@
 """One small finished run, made through the command line, for all tests of it."""
 
 import pytest
+from tiny_run import TINY
 
 from course_utils.cli import main
-
-TINY = [
-    "--model-set",
-    "embed_dim=16",
-    "--model-set",
-    "depth=1",
-    "--model-set",
-    "num_heads=2",
-    "--model-set",
-    "patch_size=8",
-]
 
 
 @pytest.fixture(scope="session")

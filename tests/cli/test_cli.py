@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from tiny_run import TINY
 
 from course_utils import checkpoints, cli
 from course_utils.cli import main
 from course_utils.weights import load_weights, read_record
-
-from conftest import TINY  # isort: skip
 
 
 def test_train_writes_record_weights_and_pictures(run_dir):
@@ -94,6 +93,7 @@ def test_data_says_what_there_is_and_checks_the_constants(capsys, monkeypatch):
         (["train", "--model-set", "position=rotaty"], "position 'rotaty' is unknown"),
         (["train", "--device", "tpu", "--sample", "always"], "tpu"),
         (["train", "--epochs", "1", "--steps", "1"], "one budget"),
+        (["train", "--snapshots"], "add --set early=0 --set early_patch_size=0"),
         (["evaluate", "nowhere.safetensors"], "nowhere.safetensors"),
         (["attend", "nowhere.png", "--weights", "nowhere.safetensors"], "nowhere.safetensors"),
     ],

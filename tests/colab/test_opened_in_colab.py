@@ -113,6 +113,9 @@ def test_the_lesson_installs_the_course_and_runs_whole(colab, path, tmp_path):
     cell = bootstrap_cell(notebook)
     address = next(word for word in cell.source.split() if word.startswith("https://github.com/"))
     cell.source = cell.source.replace(address, colab.archive.as_uri())
+    if path.name.startswith("06"):  # nbval runs its training in full length
+        training = next(cell for cell in notebook.cells if "MINUTES = 2.0" in cell.source)
+        training.source = training.source.replace("MINUTES = 2.0", "MINUTES = 0.5")
 
     colab.run(notebook, tmp_path)
 
