@@ -224,10 +224,9 @@ class _Watch:
         looked = max((entry["step"] for entry in entries if "validation_accuracy" in entry), default=0)
         if entries[-1]["step"] * self.run.looks // total == looked * self.run.looks // total:
             return
-        model = self.trainer.model
-        found = _figures(self.trainer, model, self.validation_set)
+        found = _figures(self.trainer, self.trainer.at_work, self.validation_set)
         entries[-1] |= {"validation_loss": found["loss"], "validation_accuracy": found["accuracy"]}
-        entries[-1] |= measure(self.run.track, self.subject(model))
+        entries[-1] |= measure(self.run.track, self.subject(self.trainer.model))
 
     def subject(self, model: nn.Module) -> Subject:
         """Return what the measurements are given."""

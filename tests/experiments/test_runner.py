@@ -11,6 +11,7 @@ import time
 
 import pytest
 import torch
+import torch.nn.functional as F
 from tiny_set import SET, run_set
 
 from course_utils import checkpoints, records
@@ -322,3 +323,20 @@ def test_kill_9_and_the_same_command_give_the_uninterrupted_record(done, tmp_pat
             entry.pop("seconds", None)
     for key in ("data", "recipe", "epochs", "test", "validation", "measurements"):
         assert resumed[key] == whole[key], key
+
+
+def test_early_in_a_run_the_model_is_looked_at_with_the_patches_that_it_is_trained_with(write_set, tmp_path):
+    run = load_set(write_set(("batch_size = 25", "batch_size = 25\nearly_patch_size = 32\nearly = 0.75"))).runs[0]
+    record = carry_out(run, Workplace(tmp_path / "results", tmp_path / "runs", device="cpu", show_progress=False))
+    validation, losses = load_cifar10("validation", sample="always"), []
+
+    def look(_):
+        logits = predict(trainer.model.with_patch_size(32 if trainer.step < 4 else 16), validation.images)
+        losses.append(F.cross_entropy(logits, validation.labels).item())
+
+    torch.manual_seed(0)
+    model = KINDS["vit"].make(run.config)
+    train = balanced_subset(load_cifar10("train", sample="always"), 50, 0)
+    trainer = Trainer(model, train, None, run.recipe, device="cpu", precision="fp32", report_every=0.5)
+    trainer.fit(on_epoch=look)
+    assert [entry["validation_loss"] for entry in record["epochs"][1:]] == pytest.approx(losses)
