@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -359,13 +360,14 @@ class Trainer:
 
     def _identity(self) -> dict[str, Any]:
         """What must be the same for a checkpoint to belong to this run."""
-        return {
+        identity = {
             "config": self.model.config.to_dict(),
-            "recipe": self.recipe.to_dict() | {"betas": list(self.recipe.betas)},
+            "recipe": self.recipe.to_dict(),
             "seed": self.seed,
             "data": self._data,
-            "normalisation": {"mean": list(self.mean), "std": list(self.std)},
+            "normalisation": {"mean": self.mean, "std": self.std},
         }
+        return json.loads(json.dumps(identity))  # tuples become lists, as they come back from the checkpoint
 
     def _save(self, bar: tqdm) -> None:
         self._read_losses(bar)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from course_utils.experiments.markdown import markdown_table
 from course_utils.weights import PRETRAINED_FOLDER, load_pretrained, pretrained_names, read_record
@@ -52,29 +53,35 @@ PUBLISHED = (
 )
 
 
-def trained_section() -> list[str]:
-    """Write the table of the weights that ship, with what others published below them, and how ours were made."""
-    ours, commands = [], []
-    for name in pretrained_names():
-        record = read_record(PRETRAINED_FOLDER / f"{name}.safetensors")
-        config, found, environment = record["config"], record["test"]["last_weights"], record["environment"]
+def trained_table() -> list[str]:
+    """Return a Markdown table: the weights that come with the course, and below them what others published.
+
+    Ours are the last weights of one run each, tested once; behind ± stands the standard error of the test images.
+    """
+    ours = []
+    for name, record in _records():
+        config, found, device = record["config"], record["test"]["last_weights"], record["environment"]["device"]
         parameters = sum(parameter.numel() for parameter in load_pretrained(name).parameters())
         model = f"D{config['embed_dim']} L{config['depth']} h{config['num_heads']} P{config['patch_size']}"
-        training = (
-            f"{record['epochs'][-1]['epoch']:.0f} epochs in {record['seconds'] / 60:.0f} min, {environment['device']}"
-        )
+        training = f"{record['epochs'][-1]['epoch']:.0f} epochs in {record['seconds'] / 60:.0f} min on {device}"
         accuracy = f"{100 * found['accuracy']:.2f} ± {100 * found['accuracy_standard_error']:.2f}"
         ours.append([f"**this course, `{name}`**", model, f"{parameters / 1e6:.2f}", training, accuracy])
-        commands.append(
-            f"- `{name}`: `{record['command']}`; seed {record['seed']}, {record['data']['images']:,} training images "
-            f"({record['data']['source']} CIFAR-10), torch {environment['torch']}, course at commit "
-            f"{environment['commit'][:10]}"
-        )
     theirs = [[each.where, each.model, f"{each.parameters:.2f}", each.training, each.accuracy] for each in PUBLISHED]
+    return markdown_table(("where", "model", "million parameters", "training", "test accuracy in %"), [*ours, *theirs])
+
+
+def trained_section() -> list[str]:
+    """Write the table, and how ours were made."""
+    commands = [
+        f"- `{name}`: `{record['command']}`; seed {record['seed']}, {record['data']['images']:,} training images "
+        f"({record['data']['source']} CIFAR-10), torch {record['environment']['torch']}, course at commit "
+        f"{record['environment']['commit'][:10]}"
+        for name, record in _records()
+    ]
     return [
         "## Trained weights, and what others published",
         "",
-        *markdown_table(("where", "model", "million parameters", "training", "test accuracy in %"), [*ours, *theirs]),
+        *trained_table(),
         "",
         "Ours: the last weights of one run each, tested once, ± the standard error of 10,000 images; no epoch was",
         "chosen on the test set. Theirs: as the sources state them, some of them the best of all epochs on that set.",
@@ -82,3 +89,8 @@ def trained_section() -> list[str]:
         *commands,
         "",
     ]
+
+
+def _records() -> list[tuple[str, dict[str, Any]]]:
+    """Return name and record of all weights that come with the course."""
+    return [(name, read_record(PRETRAINED_FOLDER / f"{name}.safetensors")) for name in pretrained_names()]

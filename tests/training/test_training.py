@@ -276,3 +276,36 @@ def test_the_progress_bar_shows_loss_and_accuracy(make_trainer, capsys):
     shown = capsys.readouterr().err
     assert "training" in shown
     assert "img/s" in shown
+
+
+def test_a_run_on_images_with_two_sides_goes_on(make_trainer, tmp_path):
+    config = ViTConfig(image_size=(8, 8), embed_dim=16, depth=1, num_heads=2, num_classes=4)
+    recipe = Recipe(steps=2, batch_size=10)
+    for _ in range(2):
+        record = make_trainer(recipe, config, run_dir=tmp_path).fit(resume=True)
+        assert record["status"] == "finished"
+    assert record["config"]["image_size"] == [8, 8]  # a tuple comes back from the checkpoint as a list
+
+
+def test_the_history_can_be_finer_than_a_pass(make_trainer):
+    record = make_trainer(Recipe(epochs=2, batch_size=10), report_every=0.5).fit()
+    assert [entry["epoch"] for entry in record["epochs"]] == [0.6, 1, 1.6, 2]  # 25 images are two and a half steps
+
+
+def test_the_seconds_are_those_of_the_steps_alone(make_trainer, monkeypatch, tmp_path):
+    clock = [0.0]
+    trainer = make_trainer(Recipe(steps=7, batch_size=10), run_dir=tmp_path)
+    monkeypatch.setattr("course_utils.training.time.perf_counter", lambda: clock[0])
+
+    def taking(seconds, function):
+        def slow(*arguments):
+            clock[0] += seconds
+            return function(*arguments)
+
+        return slow
+
+    trainer._train_step = taking(1, trainer._train_step)
+    trainer._validate, trainer._save = taking(100, trainer._validate), taking(100, trainer._save)
+    record = trainer.fit()
+    assert record["seconds"] == 7
+    assert [entry["seconds"] for entry in record["epochs"]] == [5, 7]
