@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Several processes at a time: each gets one thread, or they would wait for each other.
+OFFLINE := CIFAR10_OFFLINE=1 OMP_NUM_THREADS=1
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: help lab test train lint unit lessons notebooks images publish colab browser latency clean
@@ -26,13 +28,13 @@ lint: $(VENV)/test
 	$(BIN)/python tools/publish.py --check
 
 unit: $(VENV)/test ## Only the unit tests
-	CIFAR10_OFFLINE=1 $(BIN)/python -m pytest tests --ignore=tests/colab --ignore=tests/browser --cov --cov-report=term --cov-fail-under=95
+	$(OFFLINE) $(BIN)/python -m pytest tests -n auto --ignore=tests/colab --ignore=tests/browser --cov --cov-report=term --cov-fail-under=95
 
 lessons: $(VENV)/test ## Only the lessons, each run whole by nbval
-	CIFAR10_OFFLINE=1 $(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout=600
+	$(OFFLINE) $(BIN)/python -m pytest notebooks -n auto --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=600
 
 colab: $(VENV)/test ## Only the lessons as Colab opens them: course not installed, old IPython and ipywidgets
-	$(BIN)/python -m pytest tests/colab -v
+	$(OFFLINE) $(BIN)/python -m pytest tests/colab -n 2 -v
 
 browser: $(VENV)/test ## Only the lessons in JupyterLab, in a real browser (skipped without chromium)
 	$(BIN)/python -m pytest tests/browser -v -rs
