@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from course_utils.config import ViTConfig
 from course_utils.data import find_local, load_cifar10
 from course_utils.evaluation import accuracy, predict
 from course_utils.snapshots import RESULTS_FOLDER, load_snapshots
@@ -35,7 +36,7 @@ def test_on_the_whole_test_set_the_accuracy_is_the_recorded_one_to_the_digit(nam
 
 
 def test_the_readme_quotes_the_record():
-    recorded = read_record(PRETRAINED_FOLDER / "cifar_micro.safetensors")
+    recorded = read_record(PRETRAINED_FOLDER / "cifar_small.safetensors")
     assert recorded["data"]["source"] == "official"
     assert recorded["environment"]["threads"] == 1
     minutes, share = recorded["seconds"] / 60, recorded["test"]["last_weights"]["accuracy"]
@@ -56,6 +57,11 @@ def test_the_snapshots_are_of_the_run_that_made_the_weights(name):
     model = load_pretrained(name)
     torch.testing.assert_close(predict(model, snapshots["pictures"]), snapshots["logits"][-1], rtol=1e-3, atol=1e-3)
     assert torch.equal(model.embeddings.position_code[0].half(), snapshots["positions"][-1])
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_the_weights_have_the_size_that_their_name_promises(name):
+    assert load_pretrained(name).config == ViTConfig.preset(name)
 
 
 def test_what_ships_is_small():

@@ -56,7 +56,7 @@ def attention() -> Figure:
     labels = [test_set.classes.index(name) for name in ("automobile", "horse", "ship")]
     chosen = [int((test_set.labels == label).nonzero()[0]) for label in labels]
     names = [f"true: {test_set.classes[label]}" for label in labels]
-    model = load_pretrained("cifar_micro")
+    model = load_pretrained("cifar_small")
     return attention_figure(model, test_set.images[chosen], names, test_set.classes, CIFAR10_MEAN, CIFAR10_STD)
 
 
