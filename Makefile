@@ -17,7 +17,7 @@ lab: $(VENV)/course ## Open the course in JupyterLab (installs it first)
 
 test: lint unit lessons colab browser ## Run all checks: lint, types, unit tests, every lesson
 
-train: $(VENV)/course ## Train a ViT on CIFAR-10 in about five minutes; results go to runs/ (ARGS="--minutes 30")
+train: $(VENV)/course ## Train a ViT on CIFAR-10 in about five minutes; results go to runs/ (ARGS="--recipe half-hour")
 	$(BIN)/python -m course_utils train $(ARGS)
 
 lint: $(VENV)/test

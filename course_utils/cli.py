@@ -340,7 +340,7 @@ def _parser() -> argparse.ArgumentParser:
     command = add(
         train,
         "train",
-        "train --model cifar_small --recipe cpu-minutes --minutes 30",
+        "train --recipe half-hour",
         "train --recipe evening --epochs 20 --set learning_rate=2e-3 --model-set pooling=mean",
         "train --name mine --resume",
     )

@@ -145,6 +145,14 @@ RECIPES: dict[str, Recipe] = {
         early_patch_size=8,
         early=0.8,
     ),
+    # About twelve passes of a small model on two cores: long enough to begin with the small patches.
+    "half-hour": Recipe(
+        minutes=30,
+        optimizer="muon",
+        learning_rate=4e-3,
+        warmup=0.1,
+        label_smoothing=0.0,
+    ),
     # Tens of passes, some hours on a CPU: mild augmentation.
     "evening": Recipe(
         epochs=50,

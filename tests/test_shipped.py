@@ -55,7 +55,8 @@ def test_the_snapshots_are_of_the_run_that_made_the_weights(name):
         assert run[part] == recorded[part]
     assert len(snapshots["epochs"]) == len(recorded["epochs"]) + 1
     model = load_pretrained(name)
-    torch.testing.assert_close(predict(model, snapshots["pictures"]), snapshots["logits"][-1], rtol=1e-3, atol=1e-3)
+    logits = predict(model, snapshots["pictures"])
+    torch.testing.assert_close(logits, snapshots["logits"][-1], rtol=0, atol=0.01)  # the weights ship in half precision
     assert torch.equal(model.embeddings.position_code[0].half(), snapshots["positions"][-1])
 
 
