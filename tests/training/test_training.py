@@ -1,7 +1,6 @@
 """The trainer: what it learns, what it records, and that stopping and resuming changes nothing."""
 
 import json
-import os
 import signal
 from pathlib import Path
 
@@ -113,7 +112,7 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(make_trainer, tmp_path, ca
     def train_step():
         step()
         if first.step == 9:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     first._train_step = train_step
     record = first.fit()
@@ -131,8 +130,8 @@ def test_a_second_ctrl_c_stops_at_once(make_trainer):
     trainer = make_trainer(Recipe(steps=5, batch_size=10))
 
     def train_step():
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     trainer._train_step = train_step
     with pytest.raises(KeyboardInterrupt):
