@@ -134,25 +134,13 @@ class Recipe(Settings):
         return look_up("recipe", name, RECIPES).replace(**changes)
 
 
+# A dozen passes of a small model on two cores: the images do not repeat often enough to need more than crop and flip.
+_HALF_HOUR = Recipe(minutes=30, optimizer="muon", learning_rate=4e-3, warmup=0.1, label_smoothing=0.0)
+
 RECIPES: dict[str, Recipe] = {
-    # A few passes: the images do not repeat often enough to need more than crop and flip.
-    "cpu-minutes": Recipe(
-        minutes=5,
-        optimizer="muon",
-        learning_rate=4e-3,
-        warmup=0.1,
-        label_smoothing=0.0,
-        early_patch_size=8,
-        early=0.8,
-    ),
-    # About twelve passes of a small model on two cores: long enough to begin with the small patches.
-    "half-hour": Recipe(
-        minutes=30,
-        optimizer="muon",
-        learning_rate=4e-3,
-        warmup=0.1,
-        label_smoothing=0.0,
-    ),
+    # A few passes: too few to see each image as many small patches from the beginning.
+    "cpu-minutes": _HALF_HOUR.replace(minutes=5, early_patch_size=8, early=0.8),
+    "half-hour": _HALF_HOUR,
     # Tens of passes, some hours on a CPU: mild augmentation.
     "evening": Recipe(
         epochs=50,

@@ -270,10 +270,9 @@ def _differences(run: Run, record: Mapping[str, Any]) -> list[str]:
     differences = [f"{key}: {recorded[key]} recorded, {wanted[key]} wanted" for key in wanted
                    if recorded[key] != wanted[key]]  # fmt: skip
     taken = record.get("measurements", run.measure)  # a run that diverged has none
-    asked = {f"{mark:g}": f"minutes to {mark:g}%" for mark in run.marks if f"{mark:g}" not in record["minutes_to"]}
-    return differences + [
-        f"{name}: not measured yet" for name in (*(m for m in run.measure if m not in taken), *asked.values())
-    ]
+    missing = [name for name in run.measure if name not in taken]
+    missing += [f"minutes to {mark:g}%" for mark in run.marks if f"{mark:g}" not in record["minutes_to"]]
+    return differences + [f"{name}: not measured yet" for name in missing]
 
 
 def _flat(settings: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
