@@ -46,14 +46,22 @@ class Muon(torch.optim.AdamW):
     Args:
         groups: Parameter groups; those with ``"muon": True`` hold matrices.
         momentum: How slowly the average of the gradients changes (Nesterov's form).
+        dtype: Number format of the polynomial's matrix products. bfloat16 does for them, as in the source: what it
+            rounds is far less than what the polynomial leaves.
         options: Of AdamW: lr, betas, weight_decay, fused.
 
     Source: Jordan et al. 2024, see :func:`orthogonalise`; scale: Liu et al. 2025, arXiv 2502.16982, section 2.2.
     """
 
-    def __init__(self, groups: list[dict[str, Any]], momentum: float = 0.95, **options: Any) -> None:
+    def __init__(
+        self,
+        groups: list[dict[str, Any]],
+        momentum: float = 0.95,
+        dtype: torch.dtype = torch.float32,
+        **options: Any,
+    ) -> None:
         super().__init__([{"muon": False} | group for group in groups], **options)
-        self.momentum = momentum
+        self.momentum, self.dtype = momentum, dtype
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
@@ -67,7 +75,7 @@ class Muon(torch.optim.AdamW):
                     state |= {"step": torch.tensor(0.0), "momentum": torch.zeros_like(matrix)}
                 state["step"] += 1  # AdamW counts its steps, and wants to find the count in every state
                 state["momentum"].lerp_(matrix.grad, 1 - self.momentum)
-                direction = orthogonalise(matrix.grad.lerp(state["momentum"], self.momentum))
+                direction = orthogonalise(matrix.grad.lerp(state["momentum"], self.momentum).to(self.dtype))
                 matrix.mul_(1 - group["lr"] * group["weight_decay"])
                 matrix.sub_(direction, alpha=group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
                 matrix.grad = None  # AdamW passes over what has no gradient

@@ -42,7 +42,8 @@ def device_name(device: torch.device) -> str:
         return f"cuda: {torch.cuda.get_device_name(device)}"
     if device.type == "mps":
         return "mps: Apple GPU"
-    return f"cpu: {_processor()}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"cpu: {_processor()}, {threads} thread{'s' * (threads > 1)}"
 
 
 def commit() -> str | None:

@@ -60,11 +60,15 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     ]
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe, fused: bool) -> torch.optim.Optimizer:
-    """Make the optimiser that a recipe names."""
+def make_optimizer(
+    model: nn.Module, recipe: Recipe, fused: bool, precision: str = "fp32"
+) -> torch.optim.Optimizer:
+    """Make the optimiser that a recipe names. Its state is float32; ``precision`` is that of Muon's matrix products."""
     groups = parameter_groups(model, recipe.weight_decay)
-    kind = Muon if recipe.optimizer == "muon" else torch.optim.AdamW
-    return kind(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=fused)
+    options: dict[str, Any] = {"lr": recipe.learning_rate, "betas": recipe.betas, "fused": fused}
+    if recipe.optimizer == "muon":
+        return Muon(groups, dtype=torch.bfloat16 if precision == "bf16" else torch.float32, **options)
+    return torch.optim.AdamW(groups, **options)
 
 
 class Trainer:
@@ -128,7 +132,7 @@ class Trainer:
         self._environment = records.environment(self.device)  # now: files may change while the run goes on
         self.model = model.to(self.device)
         fused = self.device.type in ("cpu", "cuda")  # one kernel for all parameters instead of a loop
-        self.optimizer = make_optimizer(model, recipe, fused)
+        self.optimizer = make_optimizer(model, recipe, fused, self.precision)
         self.average = None
         if recipe.ema:
             self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
@@ -314,8 +318,8 @@ class Trainer:
         self.epochs.append(entry)
 
     def _validate(self, image_set: ImageSet) -> dict[str, float]:
-        """Loss and accuracy on images that were not trained on."""
-        logits = predict(self.at_work, image_set.images, self.mean, self.std)
+        """Loss and accuracy on images that were not trained on, in the number format of the training."""
+        logits = predict(self.at_work, image_set.images, self.mean, self.std, precision=self.precision)
         labels = image_set.labels
         return {
             "validation_loss": F.cross_entropy(logits, labels).item(),

@@ -224,7 +224,8 @@ class _Watch:
         looked = max((entry["step"] for entry in entries if "validation_accuracy" in entry), default=0)
         if entries[-1]["step"] * self.run.looks // total == looked * self.run.looks // total:
             return
-        found = _figures(self.trainer, self.trainer.at_work, self.validation_set)
+        trainer = self.trainer
+        found = _figures(trainer, trainer.at_work, self.validation_set, trainer.precision)  # a look may be rounded
         entries[-1] |= {"validation_loss": found["loss"], "validation_accuracy": found["accuracy"]}
         entries[-1] |= measure(self.run.track, self.subject(self.trainer.model))
 
@@ -241,9 +242,9 @@ def _accuracies(trainer: Trainer, model: nn.Module, validation: ImageSet, test: 
     return {"validation": _figures(trainer, model, validation), "test": _figures(trainer, model, test)}
 
 
-def _figures(trainer: Trainer, model: nn.Module, image_set: ImageSet) -> dict[str, Any]:
+def _figures(trainer: Trainer, model: nn.Module, image_set: ImageSet, precision: str = "fp32") -> dict[str, Any]:
     """Return the four figures that a record keeps of one image set."""
-    logits = predict(model, image_set.images, trainer.mean, trainer.std)  # (N, K)
+    logits = predict(model, image_set.images, trainer.mean, trainer.std, precision=precision)  # (N, K)
     found = evaluate(logits, image_set.labels, image_set.classes)
     return {name: found[name] for name in _FIGURES}
 
