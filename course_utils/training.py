@@ -60,9 +60,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     ]
 
 
-def make_optimizer(
-    model: nn.Module, recipe: Recipe, fused: bool, precision: str = "fp32"
-) -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, recipe: Recipe, fused: bool, precision: str = "fp32") -> torch.optim.Optimizer:
     """Make the optimiser that a recipe names. Its state is float32; ``precision`` is that of Muon's matrix products."""
     groups = parameter_groups(model, recipe.weight_decay)
     options: dict[str, Any] = {"lr": recipe.learning_rate, "betas": recipe.betas, "fused": fused}

@@ -109,7 +109,9 @@ def _section(experiment: ExperimentSet, results: Path) -> str:
             row[-1] = with_spread([record["seconds"] for record in finished], scale=1 / 60)
             measured[variant] = _measured([record["measurements"] for record in finished])
         rows.append(row)
-    lines += [*markdown_table(_COLUMNS, rows), "", *_race(experiment, found)]
+    lines += [*markdown_table(_COLUMNS, rows), ""]
+    if experiment.runs[0].marks:
+        lines += [*race_table(found), ""]
     names = list(dict.fromkeys(name for values in measured.values() for name in values))
     if names:  # the measurements are many, so they stand below each other
         cells = [[name, *(values.get(name, "") for values in measured.values())] for name in names]
@@ -117,11 +119,16 @@ def _section(experiment: ExperimentSet, results: Path) -> str:
     return "\n".join([*lines, *_circumstances(found.records), ""])
 
 
-def _race(experiment: ExperimentSet, found: Results) -> list[str]:
-    """Write how long each variant took to the marks of its set, and how many times as long as the fastest."""
-    marks = [f"{mark:g}" for mark in experiment.runs[0].marks]
-    if not marks:
-        return []
+def race_table(found: Results) -> list[str]:
+    """Write how long each variant took to the marks of its set, and how many times as long as the fastest.
+
+    Args:
+        found: Of a set with marks, such as ``load_results("race")``.
+
+    Returns:
+        The lines of a Markdown table.
+    """
+    marks = list(found.records[0]["minutes_to"])
     head = ["variant", "images a second", "share of matrix-product rate"]
     minutes = {mark: _minutes(found, mark) for mark in marks}
     rows = []
@@ -134,7 +141,7 @@ def _race(experiment: ExperimentSet, found: Results) -> list[str]:
         rows.append(row)
     for mark in marks:
         head += [f"minutes to {mark}%", "times the fastest"]
-    return [*markdown_table(head, rows), ""]
+    return markdown_table(head, rows)
 
 
 def _minutes(found: Results, mark: str) -> dict[str, list[float]]:

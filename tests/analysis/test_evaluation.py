@@ -76,6 +76,18 @@ def test_predict_normalises_bytes_and_nothing_else():
     assert torch.equal(evaluation.predict(model, to_float(images, mean, std), mean, std), expected)
 
 
+def test_predict_rounds_only_if_it_is_asked_to():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 4))
+    images = torch.randn(5, 3, 2, 2)
+    with torch.no_grad():
+        exact = model(images)
+    rounded = evaluation.predict(model, images, precision="bf16")
+    assert torch.equal(evaluation.predict(model, images), exact)
+    assert torch.equal(rounded, rounded.bfloat16().float())
+    torch.testing.assert_close(rounded, exact, atol=0.05, rtol=0)
+    assert not torch.equal(rounded, exact)
+
+
 def test_predict_refuses_no_images():
     with pytest.raises(ValueError, match="no images"):
         evaluation.predict(nn.Flatten(), torch.zeros(0, 3, 4, 4))

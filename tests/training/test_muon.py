@@ -48,6 +48,17 @@ def test_it_is_torchs_muon_up_to_the_rounding_of_bfloat16():
         assert (mine - other).norm() < 0.02 * (mine - before).norm()
 
 
+def test_bfloat16_in_the_polynomial_hardly_moves_a_step_and_the_state_stays_float32():
+    start = [torch.randn(16, 48), torch.randn(32, 16)]
+    exact, rounded = ([nn.Parameter(matrix.clone()) for matrix in start] for _ in range(2))
+    descend(Muon([{"params": exact, "muon": True}], lr=0.02), exact)
+    optimizer = Muon([{"params": rounded, "muon": True}], dtype=torch.bfloat16, lr=0.02)
+    descend(optimizer, rounded)
+    for one, other, before in zip(exact, rounded, start, strict=True):
+        assert 0 < (one - other).norm() < 0.02 * (one - before).norm()
+    assert all(optimizer.state[matrix]["momentum"].dtype == torch.float32 for matrix in rounded)
+
+
 def test_groups_that_do_not_ask_for_it_are_adamws():
     start = [torch.randn(6, 9), torch.randn(4)]
     ours, theirs = ([nn.Parameter(tensor.clone()) for tensor in start] for _ in range(2))
@@ -76,5 +87,8 @@ def test_it_takes_the_matrices_inside_the_blocks_alone():
 
 def test_a_recipe_chooses_the_optimiser():
     model = VisionTransformer(CONFIG)
-    assert isinstance(make_optimizer(model, Recipe(steps=1, optimizer="muon"), fused=True), Muon)
+    muon = Recipe(steps=1, optimizer="muon")
+    assert isinstance(make_optimizer(model, muon, fused=True), Muon)
+    assert make_optimizer(model, muon, fused=True).dtype == torch.float32
+    assert make_optimizer(model, muon, fused=True, precision="bf16").dtype == torch.bfloat16
     assert type(make_optimizer(model, Recipe(steps=1), fused=True)) is torch.optim.AdamW
