@@ -164,7 +164,7 @@ def _time_and_ratio(variant: str, times: dict[str, list[float]], seconds: Sequen
     span = f"{statistics.fmean(spent) / statistics.fmean(fastest):.1f} ({min(ratios):.1f} to {max(ratios):.1f})"
     if variant in times:
         return with_spread(spent), "1" if spent == fastest else span
-    return f"not in {with_spread(spent)}", f"more than {span}"
+    return f"not in {with_spread(spent)}", f"more than {span}" if max(ratios) > 1 else ""  # less says nothing
 
 
 def _cost(record: dict[str, Any]) -> tuple[str, str]:

@@ -50,13 +50,14 @@ def values_in(text):
 
 
 def shown_by(lesson):
-    """Every number in the code, the printed text and the descriptions of the figures."""
+    """Every number in the code, the printed text, the tables and the descriptions of the figures."""
     found = set()
     for cell in lesson.code:
         found |= values_in(cell["source"])
         for output in cell["outputs"]:
             found |= values_in("".join(output.get("text", "")))
-            found |= values_in("".join(output.get("data", {}).get("text/plain", "")))
+            for kind in ("text/plain", "text/markdown"):
+                found |= values_in("".join(output.get("data", {}).get(kind, "")))
     return found
 
 
