@@ -192,7 +192,7 @@ def _numbers(value: Any, name: str = "") -> Iterable[tuple[str, float]]:
             label = key.replace("_", " ") + _UNITS.get(key, "")
             yield from _numbers(each, f"{name}, {label}" if name else label)
     elif isinstance(value, list) and isinstance(value[0], list):
-        for layer, heads in enumerate(value, start=1):
+        for layer, heads in enumerate(value):  # from 0, as in the lessons
             yield f"{name}, layer {layer}", statistics.fmean(heads)
     elif not isinstance(value, list):
         yield name, value

@@ -117,7 +117,8 @@ def test_the_page_holds_every_number_of_the_records(done, tiny, results, tmp_pat
     assert "| wide \\| warm | " in page
     for variant in tiny.variants:
         assert tables.with_spread(results.values("test.accuracy", variant), scale=100) in page
-    assert "| attention distance in pixels, layer 2 | " in page
+    assert "| attention distance in pixels, layer 1 | " in page  # the second of two
+    assert "layer 2 |" not in page
     assert f"Hardware: {results.records[0]['environment']['device']}; other work was running" in page
     assert "50 images (sample CIFAR-10), 4 steps of 25 images, fp32" in page
     assert "still to be made" not in page
