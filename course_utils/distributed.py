@@ -40,6 +40,7 @@ def process_group() -> Iterator[None]:
     dist.init_process_group("nccl" if on_cuda else "gloo")
     try:
         yield
+        dist.barrier()  # nobody leaves while another still talks: an early end can take the others down
     finally:
         dist.destroy_process_group()
 
