@@ -127,14 +127,20 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(make_trainer, tmp_path, ca
     assert_bit_equal(state_of(second), state_of(whole))
 
 
-def test_a_second_ctrl_c_stops_at_once(make_trainer):
-    trainer = make_trainer(Recipe(steps=5, batch_size=10))
+@pytest.fixture
+def usual_ctrl_c():
+    """Python's own handler, also where the tests run in the background: there Ctrl-C is ignored from the start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
 
-    usual = signal.getsignal(signal.SIGINT)
+
+def test_a_second_ctrl_c_stops_at_once(make_trainer, usual_ctrl_c):
+    trainer = make_trainer(Recipe(steps=5, batch_size=10))
 
     def train_step():
         signal.raise_signal(signal.SIGINT)
-        while signal.getsignal(signal.SIGINT) is not usual:  # two signals at once may count as one
+        while signal.getsignal(signal.SIGINT) is not usual_ctrl_c:  # two signals at once may count as one
             time.sleep(0.001)
         signal.raise_signal(signal.SIGINT)
         time.sleep(5)  # ended by the second signal
