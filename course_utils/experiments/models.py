@@ -15,7 +15,6 @@ from course_utils.attention import set_attention_implementation
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.beyond.conv_stem import ConvStemViT
 from course_utils.config import ViTConfig
-from course_utils.evaluation import evaluation_mode
 from course_utils.settings import Settings
 from course_utils.vit import VisionTransformer
 
@@ -52,9 +51,9 @@ def cost(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[str, int]:
         image_shape: (C, H, W).
     """
     parameter = next(model.parameters())
-    counted = copy.deepcopy(model)
+    counted = copy.deepcopy(model).eval()
     set_attention_implementation(counted, "written_out")  # some versions of the counter pass over the fused kernel
-    with evaluation_mode(counted), torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         counted(torch.zeros(1, *image_shape).to(parameter))
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
