@@ -36,6 +36,9 @@ class Recipe(Settings):
             many tokens and a step about four times as cheap, and what it teaches lasts (Anagnostidis et al. 2024,
             arXiv 2311.03233). The parameters keep their shapes: see :class:`course_utils.vit.AtPatchSize`.
         early: Share of the steps, at the start, that have ``early_patch_size``.
+        whitening: Where the map from patches to tokens starts: 0 at random; else it whitens the patches of the training
+            images, and this is the standard deviation of a token's numbers (see
+            :func:`course_utils.patches.whitening_weight`). It saves the first minutes of learning such filters.
         crop_padding: Random crop after padding by so many pixels (reflected). 0 switches it off.
         flip: Whether half of the images are mirrored, left and right exchanged.
         rand_augment_n: RandAugment's n, the operations an image goes through (arXiv 1909.13719). 0: off.
@@ -66,6 +69,7 @@ class Recipe(Settings):
     label_smoothing: float = 0.1
     early_patch_size: int = 0
     early: float = 0.0
+    whitening: float = 0.0
     crop_padding: int = 4
     flip: bool = True
     rand_augment_n: int = 0
@@ -100,7 +104,7 @@ class Recipe(Settings):
                 f"final_learning_rate must lie between 0 and learning_rate {self.learning_rate}, "
                 f"not {self.final_learning_rate}."
             )
-        for name in ("weight_decay", "clip_norm", "early_patch_size", "crop_padding", "rand_augment_n"):
+        for name in ("weight_decay", "clip_norm", "early_patch_size", "whitening", "crop_padding", "rand_augment_n"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, but it is {getattr(self, name)}.")
         if not 0 <= self.rand_augment_m <= 30:

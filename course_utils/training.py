@@ -25,17 +25,19 @@ from tqdm.auto import tqdm
 from course_utils import checkpoints, distributed, records
 from course_utils.blocks import TransformerBlock
 from course_utils.data import ImageSet
-from course_utils.data.augment import CIFAR10_MEAN, CIFAR10_STD
+from course_utils.data.augment import CIFAR10_MEAN, CIFAR10_STD, to_float
 from course_utils.devices import pick_device, pick_precision, synchronize
 from course_utils.evaluation import accuracy, predict
 from course_utils.files import DamagedFileError, save_tensors, write_json
 from course_utils.interrupts import StopRequest
 from course_utils.muon import Muon
+from course_utils.patches import PatchEmbedding, patchify, whitening_weight
 from course_utils.recipes import Recipe, learning_rate_at
 from course_utils.stream import BatchStream, seed_step
 from course_utils.vit import AtPatchSize, VisionTransformer
 
 CHECKPOINT_SECONDS = 60.0
+IMAGES_TO_WHITEN = 5000  # a few hundred thousand patches
 LOSSES_KEPT_ON_GPU = 50  # reading a loss makes the CPU wait for the GPU, so it is done in bunches
 
 
@@ -67,6 +69,27 @@ def make_optimizer(model: nn.Module, recipe: Recipe, fused: bool, precision: str
     if recipe.optimizer == "muon":
         return Muon(groups, dtype=torch.bfloat16 if precision == "bf16" else torch.float32, **options)
     return torch.optim.AdamW(groups, **options)
+
+
+@torch.no_grad()
+def start_whitened(model: nn.Module, images: Tensor, std: float) -> None:
+    """Let the map from patches to tokens start by whitening patches.
+
+    Args:
+        model: With a linear patch embedding.
+        images: Float images (B, C, H, W) to take the patches from, normalised as in training.
+        std: Standard deviation of a token's numbers.
+
+    Raises:
+        ValueError: The model has no linear patch embedding.
+    """
+    embedding = next((module for module in model.modules() if isinstance(module, PatchEmbedding)), None)
+    if embedding is None:
+        raise ValueError(
+            f"whitening starts a linear map of patches, and a {type(model).__name__} has none: set it to 0."
+        )
+    weight = embedding.projection.weight  # (D, C*P*P)
+    weight.copy_(whitening_weight(patchify(images, embedding.patch_size), len(weight), std))
 
 
 class Trainer:
@@ -129,6 +152,9 @@ class Trainer:
         self.precision = pick_precision(precision, self.device)
         self._environment = records.environment(self.device)  # now: files may change while the run goes on
         self.model = model.to(self.device)
+        if recipe.whitening:
+            images = to_float(train_set.images[:IMAGES_TO_WHITEN], self.mean, self.std)
+            start_whitened(model, images, recipe.whitening)
         fused = self.device.type in ("cpu", "cuda")  # one kernel for all parameters instead of a loop
         self.optimizer = make_optimizer(model, recipe, fused, self.precision)
         self.average = None

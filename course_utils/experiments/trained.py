@@ -16,7 +16,7 @@ class Published:
     Attributes:
         where: Repository or paper.
         model: In short: D width, L blocks, h heads, P patch size.
-            training: In short.
+        training: In short.
         accuracy: On the test set, in percent, as the source states it.
     """
 

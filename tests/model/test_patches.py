@@ -13,6 +13,7 @@ from course_utils.patches import (
     patchify,
     resize_patch_weight,
     unpatchify,
+    whitening_weight,
 )
 
 # batch, channels, patch rows, patch columns, patch size
@@ -132,3 +133,13 @@ def test_the_same_patch_size_changes_nothing_and_the_dtype_stays(dtype):
     weight = torch.randn(7, 3 * 16, dtype=dtype)
     assert torch.equal(resize_patch_weight(weight, 3, 4), weight)
     assert resize_patch_weight(weight, 3, 2).dtype == dtype
+
+
+def test_whitened_patches_are_uncorrelated_and_come_with_both_signs():
+    patches = torch.randn(5000, 6, generator=torch.Generator().manual_seed(0)) @ torch.randn(6, 6)
+    weight = whitening_weight(patches.reshape(50, 100, 6), embed_dim=9, std=0.5)
+    tokens = patches @ weight.T  # (5000, 9)
+    covariance = tokens.T @ tokens / len(tokens)
+    assert torch.allclose(covariance[:6, :6], 0.25 * torch.eye(6), atol=0.1)
+    assert torch.equal(weight[6:], -weight[:3])
+    assert torch.all(weight.norm(dim=1)[:6].diff() > 0)  # much variance needs a small filter

@@ -29,6 +29,7 @@ from course_utils.recipes import RECIPES, Recipe, learning_rate_at
         ({"steps": 5, "early": 0.5}, "belong together"),
         ({"steps": 5, "early_patch_size": -8, "early": 0.5}, "early_patch_size must not be negative"),
         ({"steps": 5, "early_patch_size": 8, "early": 1.0}, "early goes from 0"),
+        ({"steps": 5, "whitening": -0.3}, "whitening must not be negative"),
         ({"steps": 5, "crop_padding": -1}, "crop_padding"),
         ({"steps": 5, "rand_augment_n": -1}, "rand_augment_n"),
         ({"steps": 5, "rand_augment_m": 31}, "rand_augment_m"),

@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from course_utils import VisionTransformer, ViTConfig, checkpoints
+from course_utils.beyond.cnn import CNNConfig, SmallCNN
+from course_utils.data import to_float
 from course_utils.files import DamagedFileError, load_tensors
 from course_utils.recipes import OPTIMIZERS, Recipe
-from course_utils.training import NonFiniteLossError, parameter_groups
+from course_utils.training import NonFiniteLossError, Trainer, parameter_groups
 
 FULL = Recipe(  # everything on, so that everything must resume
     steps=23, batch_size=12, accumulate=2, crop_padding=1, rand_augment_n=1, cutmix=0.4, mixup=0.3, erasing=0.2,
-    ema=0.9, unmixed=0.3, learning_rate=1e-3, early_patch_size=8, early=0.4,
+    ema=0.9, unmixed=0.3, learning_rate=1e-3, early_patch_size=8, early=0.4, whitening=0.3,
 )  # fmt: skip
 
 
@@ -239,6 +241,23 @@ def test_early_steps_have_larger_patches_and_the_figures_are_those_of_what_was_a
 def test_early_patches_must_divide_the_image(make_trainer):
     with pytest.raises(ValueError, match="patch_size 3 does not divide"):
         make_trainer(Recipe(steps=5, batch_size=10, early_patch_size=3, early=0.6))
+
+
+def test_tokens_can_start_as_whitened_patches(make_trainer):
+    config = ViTConfig(image_size=8, patch_size=2, embed_dim=16, depth=1, num_heads=2, num_classes=4)
+    trainer = make_trainer(Recipe(steps=1, whitening=0.3), config)
+    images = to_float(trainer.train_set.images, trainer.mean, trainer.std)
+    tokens = trainer.model.embeddings.patch_embedding(images).reshape(-1, 16)  # 12 numbers a patch; 4 come twice
+    covariance = tokens.T @ tokens / len(tokens) / 0.3**2
+    expected = torch.eye(16)
+    expected[range(4), range(12, 16)] = expected[range(12, 16), range(4)] = -1
+    assert torch.allclose(covariance, expected, atol=0.15)  # the ridge of 0.01 takes a little from what varies little
+
+
+def test_a_model_without_patches_cannot_start_whitened(make_trainer):
+    images, recipe = make_trainer(Recipe(steps=1)).train_set, Recipe(steps=1, whitening=0.3)
+    with pytest.raises(ValueError, match="a SmallCNN has none: set it to 0"):
+        Trainer(SmallCNN(CNNConfig(width=4)), images, None, recipe, device="cpu")
 
 
 def test_accumulation_changes_nothing_but_rounding(make_trainer):
