@@ -143,7 +143,7 @@ _HALF_HOUR = Recipe(minutes=30, optimizer="muon", learning_rate=4e-3, warmup=0.1
 
 RECIPES: dict[str, Recipe] = {
     # A few passes: too few to see each image as many small patches from the beginning.
-    "cpu-minutes": _HALF_HOUR.replace(minutes=5, early_patch_size=8, early=0.8),
+    "cpu-minutes": _HALF_HOUR.replace(minutes=5, early_patch_size=8, early=0.8, whitening=0.2),
     "half-hour": _HALF_HOUR,
     # Tens of passes, some hours on a CPU: mild augmentation.
     "evening": Recipe(
