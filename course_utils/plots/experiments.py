@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
@@ -108,7 +109,8 @@ def seed_lines(
         style = styles[index % len(styles)]
         ax.plot(x, y.mean(axis=0), **style | {"marker": ""})  # (seeds, T) -> (T,)
         ax.plot(np.tile(x, len(y)), y.ravel(), fillstyle="none", **style | {"linestyle": ""})
-        ax.plot([], [], fillstyle="none", label=name, **style)  # one entry of the legend for both
+        label = textwrap.fill(name, 24)  # a long name must not make the axes narrow
+        ax.plot([], [], fillstyle="none", label=label, **style)  # one entry of the legend for both
     if log_ticks:
         ax.set_xscale("log")
         ax.set_xticks(log_ticks, [f"{tick:,g}" for tick in log_ticks])
