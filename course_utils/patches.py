@@ -145,7 +145,7 @@ class ConvPatchEmbedding(nn.Module):
         return linear
 
 
-def whitening_weight(patches: Tensor, embed_dim: int, std: float = 0.3) -> Tensor:
+def whitening_weight(patches: Tensor, embed_dim: int, std: float) -> Tensor:
     """Make a weight for a linear patch embedding whose tokens are the patches, whitened.
 
     Patches are mostly brightness: their numbers go up and down together, so most directions of a random map see little
@@ -161,8 +161,7 @@ def whitening_weight(patches: Tensor, embed_dim: int, std: float = 0.3) -> Tenso
     Returns:
         The weight (D, C*P*P), the components with the most variance first.
 
-    Source: as the first layer of a CNN, D. Page 2018, "How to train your ResNet";
-    K. Jordan 2024, arXiv 2404.00498.
+    Source: for the first layer of a CNN, K. Jordan 2024, arXiv 2404.00498.
     """
     patches = patches.reshape(-1, patches.shape[-1])  # -> (M, C*P*P)
     variances, components = torch.linalg.eigh(patches.T @ patches / len(patches))  # (C*P*P,) rising, one a column
