@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from course_utils.experiments.runner import Workplace
     from course_utils.experiments.sets import ExperimentSet, Run
-    from course_utils.vit import VisionTransformer
+    from course_utils.model.vit import VisionTransformer
 
 INTERRUPTED = 130
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def doctor(options: argparse.Namespace) -> int:
     """Say whether the course can run here, and on what."""
-    from course_utils.colab import check_environment
+    from course_utils.doctor import check_environment
 
     return 0 if check_environment() else 1
 
@@ -69,14 +69,14 @@ def train(options: argparse.Namespace) -> int:
     """Train, then look at the test set once, and write record, weights and pictures."""
     import torch
 
-    from course_utils import distributed
-    from course_utils.config import ViTConfig
+    from course_utils.analysis.snapshots import Snapshots
     from course_utils.data import load_cifar10
-    from course_utils.recipes import Recipe
+    from course_utils.model.config import ViTConfig
+    from course_utils.model.vit import VisionTransformer
     from course_utils.report import write_report
-    from course_utils.snapshots import Snapshots
-    from course_utils.training import Trainer
-    from course_utils.vit import VisionTransformer
+    from course_utils.training import distributed
+    from course_utils.training.recipes import Recipe
+    from course_utils.training.trainer import Trainer
 
     budget = {name: getattr(options, name) for name in ("epochs", "steps", "minutes") if getattr(options, name)}
     recipe = Recipe.preset(options.recipe, **_settings(options.set), **budget)
@@ -125,10 +125,10 @@ def train(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Evaluate weights on the test set."""
+    from course_utils.analysis.evaluation import evaluate as figures_of
+    from course_utils.analysis.evaluation import predict
     from course_utils.data import load_cifar10
-    from course_utils.devices import pick_device
-    from course_utils.evaluation import evaluate as figures_of
-    from course_utils.evaluation import predict
+    from course_utils.support.devices import pick_device
 
     model, mean, std, _classes = _load(options.weights)
     test_set = load_cifar10("test", options.root, options.sample)
@@ -148,7 +148,7 @@ def attend(options: argparse.Namespace) -> int:
     """Name the pictures and draw where the model looks."""
     import torch
 
-    from course_utils.pictures import load_picture
+    from course_utils.data.picture import load_picture
     from course_utils.report import attention_figure, save_figure
 
     model, mean, std, classes = _load(options.weights)
@@ -164,11 +164,11 @@ def attend(options: argparse.Namespace) -> int:
 
 def bench(options: argparse.Namespace) -> int:
     """Time our ViT beside the libraries' ViTs."""
-    from course_utils import bench as speed
-    from course_utils import records
-    from course_utils.config import ViTConfig
-    from course_utils.devices import pick_device, pick_precision
-    from course_utils.files import write_json
+    from course_utils.experiments import bench as speed
+    from course_utils.model.config import ViTConfig
+    from course_utils.support import environment
+    from course_utils.support.devices import pick_device, pick_precision
+    from course_utils.support.files import write_json
 
     device = pick_device(options.device)
     precision = pick_precision(options.precision, device)
@@ -183,23 +183,27 @@ def bench(options: argparse.Namespace) -> int:
         report=lambda line: print(line, file=sys.stderr),
     )
     absent = sorted({each.package for each in speed.CONTESTANTS} - {each.package for each in speed.installed()})
-    print(f"{options.model}, batch {options.batch_size}, {precision}, {records.device_name(device)}, "
+    print(f"{options.model}, batch {options.batch_size}, {precision}, {environment.device_name(device)}, "
           f"compiled: {'yes' if options.compile else 'no'}, rounds: {options.rounds}")  # fmt: skip
     print(speed.as_table(results, config))
     if absent:
         print(f"Not installed, so not measured: {', '.join(absent)}. pip install '.[bench]' brings them.")
     if options.out:
-        what = {"command": records.command_line(), "written": records.now(), "environment": records.environment(device)}
+        what = {
+            "command": environment.command_line(),
+            "written": environment.now(),
+            "environment": environment.describe(device),
+        }
         write_json(options.out, what | {"precision": precision, "results": results})
     return 0
 
 
 def experiments(options: argparse.Namespace) -> int:
     """List the experiments with their state, run what is missing, or write the page of results."""
+    from course_utils.analysis.snapshots import RESULTS_FOLDER
     from course_utils.experiments import runner, sets, tables
-    from course_utils.files import write_atomically
-    from course_utils.settings import look_up
-    from course_utils.snapshots import RESULTS_FOLDER
+    from course_utils.support.files import write_atomically
+    from course_utils.support.settings import look_up
 
     every = {each.name: each for each in sets.load_sets(options.sets)}
     chosen = [look_up("experiment set", name, every) for name in options.names] or list(every.values())
@@ -293,7 +297,7 @@ def _accuracy_line(figures: dict[str, Any]) -> str:
 
 def _load(weights: str) -> tuple[VisionTransformer, tuple[float, ...], tuple[float, ...], tuple[str, ...]]:
     """Load a file or shipped weights: the model, its normalisation (mean, std) and its class names."""
-    from course_utils.weights import PRETRAINED_FOLDER, load_weights, pretrained_names, read_record
+    from course_utils.zoo.weights import PRETRAINED_FOLDER, load_weights, pretrained_names, read_record
 
     path = PRETRAINED_FOLDER / f"{weights}.safetensors" if weights in pretrained_names() else Path(weights)
     model, record = load_weights(path), read_record(path)

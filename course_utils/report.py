@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils import plots
-from course_utils.attention_maps import class_token_map, collect
+from course_utils.analysis.attention_maps import class_token_map, collect
+from course_utils.analysis.evaluation import calibration, evaluate, predict
 from course_utils.data import ImageSet
 from course_utils.data.augment import to_float
-from course_utils.evaluation import calibration, evaluate, predict
-from course_utils.files import write_atomically, write_json
-from course_utils.vit import VisionTransformer
-from course_utils.weights import save_weights
+from course_utils.model.vit import VisionTransformer
+from course_utils.support.files import write_atomically, write_json
+from course_utils.zoo.weights import save_weights
 
 
 def write_report(
@@ -32,7 +32,7 @@ def write_report(
         run_dir: Gets record.json, weights.safetensors, curves.png, classes.png, confusion.png, calibration.png,
             mistakes.png and attention.png; with an average also weights_average.safetensors.
         model: The model after its last step.
-        record: Of :meth:`course_utils.training.Trainer.fit`.
+        record: Of :meth:`course_utils.training.trainer.Trainer.fit`.
         test_set: The test split.
         average: The running average of the weights, reported beside the model itself.
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from course_utils.config import ViTConfig
+from course_utils.analysis.evaluation import accuracy, predict
+from course_utils.analysis.snapshots import RESULTS_FOLDER, load_snapshots
 from course_utils.data import find_local, load_cifar10
-from course_utils.evaluation import accuracy, predict
-from course_utils.snapshots import RESULTS_FOLDER, load_snapshots
-from course_utils.weights import PRETRAINED_FOLDER, load_pretrained, pretrained_names, read_record
+from course_utils.model.config import ViTConfig
+from course_utils.zoo.weights import PRETRAINED_FOLDER, load_pretrained, pretrained_names, read_record
 
 ROOT = Path(__file__).parent.parent
 

@@ -19,12 +19,12 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from course_utils import plots
-from course_utils.config import ViTConfig
 from course_utils.data import CIFAR10_MEAN, CIFAR10_STD, load_cifar10
+from course_utils.model.config import ViTConfig
 from course_utils.plots.drawing import Box, Page
 from course_utils.plots.style import SKY, styled
 from course_utils.report import attention_figure
-from course_utils.weights import load_pretrained
+from course_utils.zoo.weights import load_pretrained
 
 FOLDER = Path(__file__).parent.parent / "images"
 PICTURE = 17  # of the test images of the sample: a deer

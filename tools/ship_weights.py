@@ -14,10 +14,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from course_utils.analysis.evaluation import accuracy, predict
+from course_utils.analysis.snapshots import RESULTS_FOLDER
 from course_utils.data import load_cifar10
-from course_utils.evaluation import accuracy, predict
-from course_utils.snapshots import RESULTS_FOLDER
-from course_utils.weights import PRETRAINED_FOLDER, load_weights, read_record, save_weights
+from course_utils.zoo.weights import PRETRAINED_FOLDER, load_weights, read_record, save_weights
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from course_utils.settings import Settings
+from course_utils.support.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from course_utils.beyond.cnn import conv_norm_relu
-from course_utils.config import ViTConfig
-from course_utils.vit import VisionTransformer
+from course_utils.model.config import ViTConfig
+from course_utils.model.vit import VisionTransformer
 
 
 class ConvStem(nn.Module):

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_utils import attention as package
 from course_utils.checks.core import Exercise, Mistake
+from course_utils.model import attention as package
 
 
 def _random(*shape: int, scale: float = 1.0) -> Tensor:

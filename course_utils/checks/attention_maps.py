@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_utils import attention_maps as maps
+from course_utils.analysis import attention_maps as maps
 from course_utils.checks.core import Exercise, Mistake
-from course_utils.embeddings import grid_coordinates
+from course_utils.model.embeddings import grid_coordinates
 
 Grid = tuple[int, int]
 

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils import blocks
 from course_utils.checks.core import Exercise, Mistake
+from course_utils.model import blocks
 
 
 def _normalised(

@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_utils import attention_maps, embeddings
+from course_utils.analysis import attention_maps
 from course_utils.checks.core import Exercise, Mistake
-from course_utils.embeddings import frequencies, grid_coordinates
+from course_utils.model import embeddings
+from course_utils.model.embeddings import frequencies, grid_coordinates
 
 
 def _class_token_first(tokens: Tensor, class_token: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_utils import patches as package
 from course_utils.checks.core import Exercise, Mistake
+from course_utils.model import patches as package
 
 
 def _count(*shape: int) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_utils import evaluation as package
+from course_utils.analysis import evaluation as package
 from course_utils.checks.core import Exercise, Mistake
 
 # --- name_of_class

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_utils import evaluation, recipes
+from course_utils.analysis import evaluation
 from course_utils.checks.core import Exercise, Mistake
+from course_utils.training import recipes
 
 
 def _random(*shape: int) -> Tensor:

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.blocks import TransformerBlock
 from course_utils.checks.core import Exercise, Mistake
-from course_utils.config import ViTConfig
-from course_utils.vit import VisionTransformer
+from course_utils.model.blocks import TransformerBlock
+from course_utils.model.config import ViTConfig
+from course_utils.model.vit import VisionTransformer
 
 Shape = tuple[int, ...]
 

@@ -13,7 +13,7 @@ from course_utils.data import download
 from course_utils.data.image_set import ImageSet
 from course_utils.data.official import CIFAR10_CLASSES, find_official, read_official
 from course_utils.data.splits import split_positions
-from course_utils.files import DamagedFileError
+from course_utils.support.files import DamagedFileError
 
 SPLITS = ("train", "validation", "trainval", "test")
 _SAMPLE_CHOICES = ("auto", "never", "always")

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from course_utils.data.official import PYTHON
-from course_utils.files import DamagedFileError
+from course_utils.support.files import DamagedFileError
 
 ARCHIVE = "cifar-10-python.tar.gz"
 ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"

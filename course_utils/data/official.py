@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.files import DamagedFileError
+from course_utils.support.files import DamagedFileError
 
 CIFAR10_CLASSES = (
     "airplane",

@@ -23,9 +23,9 @@ from torch import Tensor
 
 from course_utils.data.official import CIFAR10_CLASSES, read_official
 from course_utils.data.splits import VALIDATION_SHARE, shuffled_by_class
-from course_utils.files import DamagedFileError, write_atomically, write_json
+from course_utils.support.files import ASSETS, DamagedFileError, write_atomically, write_json
 
-SAMPLE_FOLDER = Path(__file__).parents[1] / "assets" / "cifar10_sample"
+SAMPLE_FOLDER = ASSETS / "cifar10_sample"
 RECORD = "sample.json"
 IMAGES_PER_SHEET = 125
 ENCODING = {"lossless": True, "quality": 100, "method": 6, "exact": True}  # the slowest and smallest

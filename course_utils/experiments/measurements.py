@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils import attention_maps
+from course_utils.analysis import attention_maps
 from course_utils.data import ImageSet, to_float
-from course_utils.embeddings import grid_coordinates
-from course_utils.vit import VisionTransformer
+from course_utils.model.embeddings import grid_coordinates
+from course_utils.model.vit import VisionTransformer
 
 PICTURES = 200  # validation images that maps are taken of
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.files import DamagedFileError
-from course_utils.snapshots import RESULTS_FOLDER
+from course_utils.analysis.snapshots import RESULTS_FOLDER
+from course_utils.support.files import DamagedFileError
 
 
 @dataclass(frozen=True)

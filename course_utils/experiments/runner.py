@@ -16,18 +16,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from course_utils import checkpoints, records
+from course_utils.analysis.evaluation import evaluate, predict
 from course_utils.data import ImageSet, load_cifar10
 from course_utils.data.augment import CIFAR10_MEAN, CIFAR10_STD
 from course_utils.data.splits import shuffled_by_class
-from course_utils.devices import matmul_rate
-from course_utils.evaluation import evaluate, predict
 from course_utils.experiments.measurements import Subject, measure
-from course_utils.experiments.models import KINDS, cost
 from course_utils.experiments.results import read_record
 from course_utils.experiments.sets import ExperimentSet, Run
-from course_utils.files import write_json
-from course_utils.training import NonFiniteLossError, Trainer
+from course_utils.support import environment
+from course_utils.support.devices import matmul_rate
+from course_utils.support.files import write_json
+from course_utils.training import checkpoints
+from course_utils.training.trainer import NonFiniteLossError, Trainer
+from course_utils.zoo.kinds import KINDS, cost
 
 _NOT_NORMALISED = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # mean and std
 _FIGURES = ("n", "accuracy", "accuracy_standard_error", "loss")
@@ -119,7 +120,7 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         show_progress=place.show_progress,
     )
     rates = [_matmul_rate(trainer)]
-    begun_in = _begun_in(folder, records.environment(trainer.device))
+    begun_in = _begun_in(folder, environment.describe(trainer.device))
     watch = _Watch(trainer, run, validation)
     beginning = {"epoch": 0.0, "step": 0, **measure(run.track, watch.subject(model))} if run.track else None
     try:

@@ -41,9 +41,9 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.experiments.measurements import MEASUREMENTS
-from course_utils.experiments.models import KINDS
-from course_utils.recipes import Recipe
-from course_utils.settings import Settings, look_up
+from course_utils.support.settings import Settings, look_up
+from course_utils.training.recipes import Recipe
+from course_utils.zoo.kinds import KINDS
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from course_utils.experiments.markdown import markdown_table
-from course_utils.weights import PRETRAINED_FOLDER, load_pretrained, pretrained_names, read_record
+from course_utils.zoo.weights import PRETRAINED_FOLDER, load_pretrained, pretrained_names, read_record
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ import traitlets
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.attention_maps import mean_attention_distance, rollout
+from course_utils.analysis.attention_maps import mean_attention_distance, rollout
+from course_utils.analysis.evaluation import evaluation_mode
 from course_utils.data import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, to_float
-from course_utils.evaluation import evaluation_mode
 from course_utils.explore.explorer import HERE, PictureExplorer, first_query, prefix_names
+from course_utils.model.vit import VisionTransformer
 from course_utils.plots.explored_attention import explored_attention
-from course_utils.vit import VisionTransformer
 
 LOOKS_AT, LOOKED_AT = DIRECTIONS = ("looks at", "is looked at by")  # a row of the weights, a column of them
 WHOLE = 65535  # a weight of 1, as it is sent

@@ -15,12 +15,12 @@ import traitlets
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.config import ViTConfig
+from course_utils.analysis.evaluation import evaluation_mode
 from course_utils.data import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, to_float
-from course_utils.evaluation import evaluation_mode
 from course_utils.explore.explorer import PictureExplorer, first_query, prefix_names
+from course_utils.model.config import ViTConfig
+from course_utils.model.vit import VisionTransformer
 from course_utils.plots.explored_block import token_path
-from course_utils.vit import VisionTransformer
 
 
 class Station(NamedTuple):

@@ -26,8 +26,8 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.config import ViTConfig
-from course_utils.pictures import load_picture
+from course_utils.data.picture import load_picture
+from course_utils.model.config import ViTConfig
 from course_utils.plots.style import display_array
 
 HERE = Path(__file__).parent

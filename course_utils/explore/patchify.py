@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from course_utils.config import ViTConfig
-from course_utils.counting import count_multiply_adds, count_parameters
 from course_utils.explore.explorer import HERE, PictureExplorer
+from course_utils.model.config import ViTConfig
+from course_utils.model.counting import count_multiply_adds, count_parameters
 from course_utils.plots.charts import bar_chart
 from course_utils.plots.pictures import patch_grid
 from course_utils.plots.style import BLACK, new_figure

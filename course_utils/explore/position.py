@@ -11,12 +11,12 @@ import traitlets
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.attention_maps import position_similarity
-from course_utils.config import POSITIONS, ViTConfig
-from course_utils.embeddings import RelativePositionBias, Rotary2d, sincos_2d
+from course_utils.analysis.attention_maps import position_similarity
+from course_utils.analysis.snapshots import load_snapshots
 from course_utils.explore.explorer import Explorer, palette_bytes
+from course_utils.model.config import POSITIONS, ViTConfig
+from course_utils.model.embeddings import RelativePositionBias, Rotary2d, sincos_2d
 from course_utils.plots.explored_position import PALETTE, explored_position
-from course_utils.snapshots import load_snapshots
 
 STEPS = 32767  # an int16 holds so many on either side of 0
 
@@ -203,7 +203,7 @@ class PositionExplorer(Explorer):
         """Take the learned codes of a recorded training.
 
         Args:
-            source: As for :func:`course_utils.snapshots.load_snapshots`.
+            source: As for :func:`course_utils.analysis.snapshots.load_snapshots`.
             relative: See the class.
             traits: What is shown first: kind, position, epoch.
 

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils import plots
-from course_utils.config import ViTConfig
+from course_utils.analysis.snapshots import load_snapshots
 from course_utils.explore.explorer import HERE, Explorer, image_bytes
+from course_utils.model.config import ViTConfig
 from course_utils.plots.style import BLACK, new_figure, styled
-from course_utils.snapshots import load_snapshots
 
 CURVES = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
 SAME_EPOCH = 1e-3  # snapshots keep their epoch in float32, the record in float64
@@ -104,7 +104,7 @@ class TrainingExplorer(Explorer):
     """Show what a model said after every epoch of its training.
 
     Args:
-        snapshots: The tensors of a run, see :class:`course_utils.snapshots.Snapshots`.
+        snapshots: The tensors of a run, see :class:`course_utils.analysis.snapshots.Snapshots`.
         record: The record of the same run.
 
     Attributes:

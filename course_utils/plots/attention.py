@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from course_utils.attention_maps import DeletionCurve, area_under_curve
+from course_utils.analysis.attention_maps import DeletionCurve, area_under_curve
 from course_utils.plots.style import (
     BLACK,
     BLUE,
@@ -46,7 +46,7 @@ def attention_overlays(
 
     Args:
         images: (B, C, H, W), uint8, or floats from 0 to 1. They may have more pixels than the maps.
-        maps: (B, H, W), not negative, from :func:`course_utils.attention_maps.class_token_map` for example.
+        maps: (B, H, W), not negative, from :func:`course_utils.analysis.attention_maps.class_token_map` for example.
         captions: One for each image.
         shared_scale: Whether all maps share one scale. If not, each goes from 0 to its own largest value.
         uniform: The value that every patch would have if all were the same, 1/N: a line on the colour bar.
@@ -158,7 +158,7 @@ def attention_distance(
     """Draw how far each head looks: one dot for each head, and a line for the mean of a layer.
 
     Args:
-        distances: (L, h), in pixels, from :func:`course_utils.attention_maps.mean_attention_distance`.
+        distances: (L, h), in pixels, from :func:`course_utils.analysis.attention_maps.mean_attention_distance`.
         uniform: The distance of a head that looks everywhere alike: a dashed line.
         title: Above the figure.
         ax: Where to draw.

@@ -13,9 +13,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.attention_maps import rollout
-from course_utils.config import ViTConfig
-from course_utils.patches import patchify
+from course_utils.analysis.attention_maps import rollout
+from course_utils.model.config import ViTConfig
+from course_utils.model.patches import patchify
 from course_utils.plots.drawing import ROW, Box, Page, tint
 from course_utils.plots.style import (
     BLACK,

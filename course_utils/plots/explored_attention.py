@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from course_utils.attention_maps import to_pixels
+from course_utils.analysis.attention_maps import to_pixels
 from course_utils.plots.attention import attention_overlays, heads_overview
 from course_utils.plots.style import BLACK, new_figure, styled
 

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.evaluation import most_confident_mistakes
-from course_utils.patches import patchify
+from course_utils.analysis.evaluation import most_confident_mistakes
+from course_utils.model.patches import patchify
 from course_utils.plots.style import display_array, hide_frame, many_axes, mosaic, show_image, styled
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from course_utils.evaluation import Calibration
+from course_utils.analysis.evaluation import Calibration
 from course_utils.plots.style import (
     BLACK,
     BLUE,
@@ -192,7 +192,7 @@ def reliability_diagram(calibration: Calibration, *, axes: Sequence[Axes] | None
     """Draw how often predictions of a given probability are right, and below it how many there are.
 
     Args:
-        calibration: From :func:`course_utils.evaluation.calibration`.
+        calibration: From :func:`course_utils.analysis.evaluation.calibration`.
         axes: Two axes: for the diagram, and for the number of images.
 
     Returns:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.patches import linear_to_conv_weight
+from course_utils.model.patches import linear_to_conv_weight
 from course_utils.plots.style import add_colour_bar, display_array, hide_frame, label_tiles, mosaic, one_axes, styled
 
 
@@ -21,7 +21,8 @@ def position_similarity_grid(
     """Draw for every patch a small map: how much its position code is like that of every patch.
 
     Args:
-        similarity: (patches, patches), from -1 to 1, from :func:`course_utils.attention_maps.position_similarity`.
+        similarity: (patches, patches), from -1 to 1, from
+            :func:`course_utils.analysis.attention_maps.position_similarity`.
         grid: Rows and columns of the patch grid.
         title: Above the figure.
         ax: Where to draw.

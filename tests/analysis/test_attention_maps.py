@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from course_utils import VisionTransformer, ViTConfig, attention_maps
+from course_utils import VisionTransformer, ViTConfig
+from course_utils.analysis import attention_maps
 
 CONFIG = ViTConfig((8, 12), 4, num_classes=5, embed_dim=12, depth=3, num_heads=3, num_registers=1)  # grid 2x3, 8 tokens
 

@@ -11,9 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.transforms import Bbox
 
-from course_utils.attention_maps import rollout
-from course_utils.config import ViTConfig
-from course_utils.patches import patchify
+from course_utils.analysis.attention_maps import rollout
+from course_utils.model.config import ViTConfig
+from course_utils.model.patches import patchify
 from course_utils.plots import diagrams
 
 ROOT = Path(__file__).parents[2]

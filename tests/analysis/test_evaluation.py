@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from course_utils import evaluation
+from course_utils.analysis import evaluation
 from course_utils.data import to_float
 
 # Six images, three classes. Predicted: 0 0 1 2 2 1.

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from course_utils.files import DamagedFileError
-from course_utils.pictures import load_picture
+from course_utils.data.picture import load_picture
+from course_utils.support.files import DamagedFileError
 
 RED, BLUE, WHITE = [255, 0, 0], [0, 0, 255], [255, 255, 255]
 

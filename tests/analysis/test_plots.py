@@ -15,9 +15,9 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from course_utils import plots
-from course_utils.attention_maps import DeletionCurve
-from course_utils.evaluation import calibration
-from course_utils.patches import patchify
+from course_utils.analysis.attention_maps import DeletionCurve
+from course_utils.analysis.evaluation import calibration
+from course_utils.model.patches import patchify
 from course_utils.plots.style import mosaic
 
 NAMES = ["bird", "cat", "dog"]
@@ -214,7 +214,8 @@ def test_a_dark_theme_does_not_shine_through_pyplots_display():
 def test_matplotlib_comes_with_plots_only_and_pyplot_never():
     code = (
         "import sys, course_utils; assert 'matplotlib' not in sys.modules\n"
-        "import course_utils.evaluation, course_utils.attention_maps; assert 'matplotlib' not in sys.modules\n"
+        "import course_utils.analysis.evaluation, course_utils.analysis.attention_maps\n"
+        "assert 'matplotlib' not in sys.modules\n"
         "from course_utils import plots; plots.patch_filters(__import__('torch').randn(4, 48))._repr_png_()\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )

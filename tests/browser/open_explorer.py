@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator
 IMAGES = """\
 from course_utils import explore
 from course_utils.data import load_cifar10
-from course_utils.weights import load_pretrained
+from course_utils.zoo.weights import load_pretrained
 
 test_set = load_cifar10("test", sample="always")
 images, names = test_set.images[:6], [test_set.classes[label] for label in test_set.labels[:6]]

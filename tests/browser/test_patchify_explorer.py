@@ -9,7 +9,7 @@ from lab_server import WIDGET
 from PIL import Image
 
 from course_utils.data import load_cifar10
-from course_utils.patches import patchify
+from course_utils.model.patches import patchify
 
 IMAGES = load_cifar10("test", sample="always").images[:6]
 ACTIVE_CELL = f"() => {WIDGET}.content.activeCellIndex"

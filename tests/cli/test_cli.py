@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from tiny_run import TINY
 
-from course_utils import checkpoints, cli
+from course_utils import cli
 from course_utils.cli import main
-from course_utils.weights import load_weights, read_record
+from course_utils.training import checkpoints
+from course_utils.zoo.weights import load_weights, read_record
 
 
 def test_train_writes_record_weights_and_pictures(run_dir):
@@ -68,7 +69,7 @@ def test_doctor_says_whether_the_course_can_run(capsys, monkeypatch):
     said = capsys.readouterr().out
     assert "All is well" in said
     assert f"torch        {torch.__version__.split('+')[0]}" in said
-    monkeypatch.setattr("course_utils.colab.check_environment", lambda: False)
+    monkeypatch.setattr("course_utils.doctor.check_environment", lambda: False)
     assert main(["doctor"]) == 1
 
 
@@ -115,7 +116,7 @@ def test_a_file_that_is_no_picture_is_named(run_dir, tmp_path, capsys):
 
 
 def test_weights_without_a_record_are_refused_for_evaluation(run_dir, tmp_path, capsys):
-    from course_utils.weights import save_weights
+    from course_utils.zoo.weights import save_weights
 
     save_weights(load_weights(run_dir / "weights.safetensors"), tmp_path / "bare.safetensors")
     assert main(["evaluate", str(tmp_path / "bare.safetensors"), "--sample", "always"]) == 1
@@ -151,9 +152,10 @@ def start(runs: Path, *more: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "course_utils", "train", *TINY, "--sample", "always", "--steps", "60", "--set"]
     command += ["batch_size=16", "--device", "cpu", "--precision", "fp32", "--runs", str(runs), "--name", "run", *more]
     code = (  # a checkpoint after every step, and steps slow enough to be killed between
-        "import sys, time, torch; from course_utils import cli, training; training.CHECKPOINT_SECONDS = 0.0; "
-        "torch.set_num_threads(1); step = training.Trainer._train_step; "
-        "training.Trainer._train_step = lambda self: (time.sleep(0.02), step(self))[1]; "
+        "import sys, time, torch; from course_utils import cli; from course_utils.training import trainer; "
+        "trainer.CHECKPOINT_SECONDS = 0.0; "
+        "torch.set_num_threads(1); step = trainer.Trainer._train_step; "
+        "trainer.Trainer._train_step = lambda self: (time.sleep(0.02), step(self))[1]; "
         f"sys.exit(cli.main({command[3:]!r}))"
     )
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -22,7 +22,7 @@ from course_utils.data import (
     official,
 )
 from course_utils.data.splits import split_positions
-from course_utils.files import DamagedFileError
+from course_utils.support.files import DamagedFileError
 
 FULL = os.environ.get("CIFAR10_ROOT")
 needs_full = pytest.mark.skipif(not FULL, reason="CIFAR10_ROOT does not name the whole data set")

@@ -18,7 +18,7 @@ import pytest
 
 from course_utils.data import cifar10, download, load_cifar10
 from course_utils.data.download import DownloadError, extract
-from course_utils.files import DamagedFileError
+from course_utils.support.files import DamagedFileError
 
 PAYLOAD = random.Random(0).randbytes(300_000)
 MD5 = hashlib.md5(PAYLOAD).hexdigest()

@@ -13,7 +13,7 @@ import torch
 from course_utils.data import sample
 from course_utils.data.official import read_official
 from course_utils.data.splits import split_positions
-from course_utils.files import DamagedFileError
+from course_utils.support.files import DamagedFileError
 
 FULL = os.environ.get("CIFAR10_ROOT")
 

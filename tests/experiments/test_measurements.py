@@ -10,11 +10,11 @@ from torch.utils.benchmark import Timer
 from course_utils import VisionTransformer, ViTConfig
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.beyond.conv_stem import ConvStemViT
-from course_utils.counting import count_multiply_adds, count_parameters
 from course_utils.data import CIFAR10_MEAN, CIFAR10_STD, load_cifar10
 from course_utils.experiments import measurements
 from course_utils.experiments.measurements import Subject, measure
-from course_utils.experiments.models import cost
+from course_utils.model.counting import count_multiply_adds, count_parameters
+from course_utils.zoo.kinds import cost
 
 CONFIG = ViTConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2)
 

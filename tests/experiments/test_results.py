@@ -9,7 +9,7 @@ from course_utils.cli import main
 from course_utils.experiments import tables
 from course_utils.experiments.results import Results, finding, load_results
 from course_utils.experiments.sets import load_set
-from course_utils.files import write_json
+from course_utils.support.files import write_json
 
 
 def made_up(variant, place, seed, accuracy, **more):

@@ -14,14 +14,10 @@ import torch
 import torch.nn.functional as F
 from tiny_set import SET, run_set
 
-from course_utils import checkpoints, records
+from course_utils.analysis.evaluation import accuracy, predict
 from course_utils.cli import main
-from course_utils.config import ViTConfig
-from course_utils.counting import count_multiply_adds
 from course_utils.data import load_cifar10
-from course_utils.evaluation import accuracy, predict
 from course_utils.experiments import runner
-from course_utils.experiments.models import KINDS
 from course_utils.experiments.runner import (
     Workplace,
     balanced_subset,
@@ -31,9 +27,14 @@ from course_utils.experiments.runner import (
     state_of,
 )
 from course_utils.experiments.sets import load_set
-from course_utils.files import DamagedFileError
-from course_utils.recipes import Recipe
-from course_utils.training import NonFiniteLossError, Trainer
+from course_utils.model.config import ViTConfig
+from course_utils.model.counting import count_multiply_adds
+from course_utils.support import environment
+from course_utils.support.files import DamagedFileError
+from course_utils.training import checkpoints
+from course_utils.training.recipes import Recipe
+from course_utils.training.trainer import NonFiniteLossError, Trainer
+from course_utils.zoo.kinds import KINDS
 
 
 @pytest.fixture
@@ -193,7 +194,7 @@ def test_a_setting_that_is_younger_than_the_record_had_its_default(copy):
 def test_a_new_measurement_needs_no_new_training(copy, monkeypatch):
     change(copy, 'measure = ["position_similarity"', 'measure = ["attention_entropy", "position_similarity"')
     monkeypatch.setattr(Trainer, "_train_step", lambda self: pytest.fail("it was trained again"))
-    monkeypatch.setattr(records, "commit", lambda: "a later one")
+    monkeypatch.setattr(environment, "commit", lambda: "a later one")
     path = record_path(copy / "results", load_set(copy / "tiny.toml").runs[0])
     before = json.loads(path.read_text())
     assert run_set(copy) == 0
@@ -299,9 +300,9 @@ def test_kill_9_and_the_same_command_give_the_uninterrupted_record(done, tmp_pat
     command = ["experiments", "run", "--seeds", "1", "--device", "cpu", "--precision", "fp32", "--sets", str(tmp_path)]
     command += ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
     code = (  # a checkpoint after every step, and steps slow enough to be killed between
-        "import time, torch; from course_utils import training; training.CHECKPOINT_SECONDS = 0.0; "
-        "torch.set_num_threads(1); step = training.Trainer._train_step; "
-        "training.Trainer._train_step = lambda self: (time.sleep(0.2), step(self))[1]; "
+        "import time, torch; from course_utils.training import trainer; trainer.CHECKPOINT_SECONDS = 0.0; "
+        "torch.set_num_threads(1); step = trainer.Trainer._train_step; "
+        "trainer.Trainer._train_step = lambda self: (time.sleep(0.2), step(self))[1]; "
         f"from course_utils.cli import main; main({command!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from course_utils.analysis.snapshots import RESULTS_FOLDER
 from course_utils.experiments.runner import state_of, strangers
 from course_utils.experiments.sets import load_sets
 from course_utils.experiments.tables import as_page
-from course_utils.snapshots import RESULTS_FOLDER
 
 ROOT = Path(__file__).parents[2]
 SETS = load_sets(ROOT / "experiments")

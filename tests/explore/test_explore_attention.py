@@ -10,7 +10,8 @@ import pytest
 import torch
 from traitlets import TraitError
 
-from course_utils import VisionTransformer, ViTConfig, attention_maps
+from course_utils import VisionTransformer, ViTConfig
+from course_utils.analysis import attention_maps
 from course_utils.data import to_float
 from course_utils.explore import attention as module
 from course_utils.explore.attention import LOOKED_AT, LOOKS_AT, AttentionExplorer

@@ -8,7 +8,7 @@ from traitlets import TraitError
 from course_utils import VisionTransformer, ViTConfig
 from course_utils.explore import PatchifyExplorer
 from course_utils.explore.patchify import LARGEST_SEQUENCE, middle_of, patch_at, patch_costs, patch_sizes
-from course_utils.patches import patchify
+from course_utils.model.patches import patchify
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import torch
 from traitlets import TraitError
 
 from course_utils import ViTConfig, explore
-from course_utils.attention_maps import position_similarity
-from course_utils.config import POSITIONS
-from course_utils.embeddings import RelativePositionBias, Rotary2d, frequencies, sincos_2d
+from course_utils.analysis.attention_maps import position_similarity
+from course_utils.analysis.snapshots import load_snapshots
 from course_utils.explore.position import PositionExplorer, in_words, position_tables, relative_tables, table_bytes
-from course_utils.snapshots import load_snapshots
+from course_utils.model.config import POSITIONS
+from course_utils.model.embeddings import RelativePositionBias, Rotary2d, frequencies, sincos_2d
 
 CONFIG = ViTConfig((8, 12), 4, embed_dim=16, depth=2, num_heads=2)  # 2 rows, 3 columns: no square hides a swap
 PATCHES, OFFSETS = 6, (3, 5)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from traitlets import TraitError
 
-from course_utils.evaluation import accuracy
+from course_utils.analysis.evaluation import accuracy
+from course_utils.analysis.snapshots import load_snapshots
 from course_utils.explore.training import TrainingExplorer, curves_of, describe, name_epochs, name_pictures
-from course_utils.snapshots import load_snapshots
 
 T, P, K, L = 3, 4, 2, 2  # snapshots, pictures, classes, layers
 

@@ -6,7 +6,7 @@ import pytest
 from lesson_files import FINDING, where
 
 from course_utils.experiments.results import finding
-from course_utils.files import write_json
+from course_utils.support.files import write_json
 
 REFERENCE = re.compile(r"<!--[^>]*;[^>]*-->")
 

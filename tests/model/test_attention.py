@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils.attention import (
+from course_utils.model.attention import (
     LoopedMultiHeadSelfAttention,
     MultiHeadSelfAttention,
     attention_weights,
     set_attention_implementation,
 )
-from course_utils.embeddings import RelativePositionBias, Rotary2d
+from course_utils.model.embeddings import RelativePositionBias, Rotary2d
 
 D, HEADS, GRID = 32, 4, (3, 5)
 WAYS = {"looped": LoopedMultiHeadSelfAttention, "written_out": MultiHeadSelfAttention, "sdpa": MultiHeadSelfAttention}

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import ViTConfig
-from course_utils.blocks import (
+from course_utils.model.blocks import (
     MLP,
     DropPath,
     RMSNorm,

@@ -5,8 +5,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from course_utils import PRESETS, VisionTransformer, ViTConfig
-from course_utils.attention import set_attention_implementation
-from course_utils.counting import count_multiply_adds, count_parameters
+from course_utils.model.attention import set_attention_implementation
+from course_utils.model.counting import count_multiply_adds, count_parameters
 
 IMPOSSIBLE = {
     "image_size": [0, (32,), (32, 32, 32), -4],

@@ -5,7 +5,7 @@ import torch
 from timm.layers import resample_abs_pos_embed
 
 from course_utils import VisionTransformer, ViTConfig
-from course_utils.embeddings import (
+from course_utils.model.embeddings import (
     RelativePositionBias,
     Rotary2d,
     ViTEmbeddings,

@@ -10,10 +10,10 @@ import timm
 import torch
 import torchvision
 
-from course_utils import VisionTransformer, ViTConfig, reference
-from course_utils.config import POOLINGS, POSITIONS
-from course_utils.reference import forward
-from course_utils.weights import (
+from course_utils import VisionTransformer, ViTConfig
+from course_utils.model import reference
+from course_utils.model.config import POOLINGS, POSITIONS
+from course_utils.model.convert import (
     WeightsError,
     from_timm,
     from_torchvision,
@@ -21,6 +21,7 @@ from course_utils.weights import (
     to_timm,
     to_torchvision,
 )
+from course_utils.model.reference import forward
 
 SMALL = ViTConfig(image_size=12, patch_size=4, num_classes=5, embed_dim=24, depth=2, num_heads=3, mlp_ratio=2.0)
 SQUARE = [

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from timm.layers.patch_embed import resample_patch_embed
 
-from course_utils.patches import (
+from course_utils.model.patches import (
     ConvPatchEmbedding,
     PatchEmbedding,
     conv_to_linear_weight,

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils import VisionTransformer, ViTConfig
-from course_utils.attention import set_attention_implementation
-from course_utils.config import ACTIVATIONS, NORMS, POOLINGS, POSITIONS
-from course_utils.embeddings import resize_positions
-from course_utils.patches import patchify, unpatchify
-from course_utils.vit import AtPatchSize
+from course_utils.model.attention import set_attention_implementation
+from course_utils.model.config import ACTIVATIONS, NORMS, POOLINGS, POSITIONS
+from course_utils.model.embeddings import resize_positions
+from course_utils.model.patches import patchify, unpatchify
+from course_utils.model.vit import AtPatchSize
 
 TINY = ViTConfig(image_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3)
 

@@ -5,8 +5,8 @@ import torch
 
 from course_utils import VisionTransformer, ViTConfig
 from course_utils.data import ImageSet
-from course_utils.recipes import Recipe
-from course_utils.training import Trainer
+from course_utils.training.recipes import Recipe
+from course_utils.training.trainer import Trainer
 
 CONFIG = ViTConfig(image_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=4, dropout=0.1)
 

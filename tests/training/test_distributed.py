@@ -12,9 +12,10 @@ SCRIPT = """
     import json, sys, torch
     sys.path.insert(0, {tests!r})
     from conftest import make_images
-    from course_utils import ViTConfig, VisionTransformer, distributed
-    from course_utils.recipes import Recipe
-    from course_utils.training import Trainer
+    from course_utils import ViTConfig, VisionTransformer
+    from course_utils.training import distributed
+    from course_utils.training.recipes import Recipe
+    from course_utils.training.trainer import Trainer
 
     torch.set_num_threads(1)
     with distributed.process_group():

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from course_utils import VisionTransformer, ViTConfig
-from course_utils.muon import Muon, orthogonalise
-from course_utils.recipes import Recipe
-from course_utils.training import make_optimizer, parameter_groups
+from course_utils.training.muon import Muon, orthogonalise
+from course_utils.training.recipes import Recipe
+from course_utils.training.trainer import make_optimizer, parameter_groups
 
 CONFIG = ViTConfig(image_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=4)
 

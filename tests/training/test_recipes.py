@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from course_utils.recipes import RECIPES, Recipe, learning_rate_at
+from course_utils.training.recipes import RECIPES, Recipe, learning_rate_at
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from course_utils import VisionTransformer, ViTConfig
+from course_utils.analysis.evaluation import evaluate, predict
+from course_utils.analysis.snapshots import Snapshots, load_snapshots
 from course_utils.data import load_cifar10
-from course_utils.evaluation import evaluate, predict
-from course_utils.files import DamagedFileError
-from course_utils.recipes import Recipe
-from course_utils.snapshots import Snapshots, load_snapshots
-from course_utils.training import Trainer
+from course_utils.support.files import DamagedFileError
+from course_utils.training.recipes import Recipe
+from course_utils.training.trainer import Trainer
 
 CONFIG = ViTConfig(patch_size=16, embed_dim=16, depth=2, num_heads=2)
 

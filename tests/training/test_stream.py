@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_utils.data import ImageSet
-from course_utils.recipes import Recipe
-from course_utils.stream import BatchStream
+from course_utils.training.recipes import Recipe
+from course_utils.training.stream import BatchStream
 
 
 def stream_of(n: int, seed: int = 0, **recipe) -> BatchStream:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from course_utils import VisionTransformer, ViTConfig, checkpoints
+from course_utils import VisionTransformer, ViTConfig
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.data import to_float
-from course_utils.files import DamagedFileError, load_tensors
-from course_utils.recipes import OPTIMIZERS, Recipe
-from course_utils.training import NonFiniteLossError, Trainer, parameter_groups
+from course_utils.support.files import DamagedFileError, load_tensors
+from course_utils.training import checkpoints
+from course_utils.training.recipes import OPTIMIZERS, Recipe
+from course_utils.training.trainer import NonFiniteLossError, Trainer, parameter_groups
 
 FULL = Recipe(  # everything on, so that everything must resume
     steps=23, batch_size=12, accumulate=2, crop_padding=1, rand_augment_n=1, cutmix=0.4, mixup=0.3, erasing=0.2,
@@ -64,9 +65,9 @@ def test_the_record_holds_what_a_repeat_needs(make_trainer, tmp_path):
 
 
 def test_the_record_names_the_commit_that_the_run_started_from(make_trainer, monkeypatch):
-    monkeypatch.setattr("course_utils.records.commit", lambda: "before")
+    monkeypatch.setattr("course_utils.support.environment.commit", lambda: "before")
     trainer = make_trainer(Recipe(steps=1, batch_size=10))
-    monkeypatch.setattr("course_utils.records.commit", lambda: "a commit made while it ran")
+    monkeypatch.setattr("course_utils.support.environment.commit", lambda: "a commit made while it ran")
     assert trainer.fit()["environment"]["commit"] == "before"
 
 
@@ -87,7 +88,7 @@ def test_a_killed_run_resumes_bit_equal(make_trainer, tmp_path, monkeypatch, sto
     whole = make_trainer(recipe)
     expected = whole.fit()
 
-    monkeypatch.setattr("course_utils.training.CHECKPOINT_SECONDS", 0.0)  # a checkpoint after every step
+    monkeypatch.setattr("course_utils.training.trainer.CHECKPOINT_SECONDS", 0.0)  # a checkpoint after every step
     first = make_trainer(recipe, run_dir=tmp_path)
     step = first._train_step
 
@@ -165,7 +166,7 @@ def test_resume_refuses_another_run(make_trainer, tmp_path):
 
 
 def test_a_truncated_checkpoint_is_named_and_the_one_before_takes_over(make_trainer, tmp_path, monkeypatch):
-    monkeypatch.setattr("course_utils.training.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("course_utils.training.trainer.CHECKPOINT_SECONDS", 0.0)
     whole = make_trainer(FULL, run_dir=tmp_path)
     whole.fit()
     newest = tmp_path / checkpoints.NAME
@@ -179,7 +180,7 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_takes_over(make_trai
 
 
 def test_a_full_disk_is_one_clear_error_and_the_checkpoint_before_survives(make_trainer, tmp_path, monkeypatch):
-    monkeypatch.setattr("course_utils.training.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("course_utils.training.trainer.CHECKPOINT_SECONDS", 0.0)
     first = make_trainer(FULL, run_dir=tmp_path)
     calls, write_bytes = [], Path.write_bytes
 
@@ -296,7 +297,7 @@ def test_without_validation_and_with_a_callback(make_trainer):
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(make_trainer, monkeypatch):
-    monkeypatch.setattr("course_utils.distributed.world_size", lambda: 4)
+    monkeypatch.setattr("course_utils.training.distributed.world_size", lambda: 4)
     with pytest.raises(ValueError, match="multiple of 4"):
         make_trainer(Recipe(steps=1, batch_size=10))
 
@@ -325,7 +326,7 @@ def test_the_history_can_be_finer_than_a_pass(make_trainer):
 def test_the_seconds_are_those_of_the_steps_alone(make_trainer, monkeypatch, tmp_path):
     clock = [0.0]
     trainer = make_trainer(Recipe(steps=7, batch_size=10), run_dir=tmp_path)
-    monkeypatch.setattr("course_utils.training.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("course_utils.training.trainer.time.perf_counter", lambda: clock[0])
 
     def taking(seconds, function):
         def slow(*arguments):

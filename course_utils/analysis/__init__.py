@@ -1,0 +1,1 @@
+"""What came out of a training (lessons 06 and 07): figures, attention maps, snapshots."""

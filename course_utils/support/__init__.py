@@ -1,0 +1,1 @@
+"""What every room needs: files, settings, devices, and what a record says of the machine."""

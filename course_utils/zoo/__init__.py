@@ -1,0 +1,1 @@
+"""Every kind of model by name, and the weights that ship."""
