@@ -13,7 +13,7 @@ from course_utils import plots
 from course_utils.analysis.attention_maps import class_token_map, collect
 from course_utils.analysis.evaluation import calibration, evaluate, predict
 from course_utils.data import ImageSet
-from course_utils.data.augment import to_float
+from course_utils.data.normalisation import classes_of, normalisation_of
 from course_utils.model.vit import VisionTransformer
 from course_utils.support.files import write_atomically, write_json
 from course_utils.zoo.weights import save_weights
@@ -44,9 +44,8 @@ def write_report(
         OSError: A file cannot be written.
     """
     run_dir = Path(run_dir)
-    mean, std = record["normalisation"]["mean"], record["normalisation"]["std"]
     models = {"last_weights": model} | ({"average_weights": average} if average is not None else {})
-    logits = {name: predict(each, test_set.images, mean, std) for name, each in models.items()}
+    logits = {name: predict(each, test_set.images) for name, each in models.items()}
     figures = {name: evaluate(values, test_set.labels, test_set.classes) for name, values in logits.items()}
     record = record | {"test": {"data": test_set.describe(), **figures}}
 
@@ -60,7 +59,7 @@ def write_report(
         "classes": plots.class_accuracy_bars(last["per_class_accuracy"], classes),
         "confusion": plots.confusion_heatmap(last["confusion"], classes),
         "calibration": plots.reliability_diagram(calibration(logits["last_weights"], labels)),
-        "attention": attention_figure(model, *_first_of_each_class(test_set, 6), classes, mean, std),
+        "attention": attention_figure(model, *_first_of_each_class(test_set, 6)),
     }
     if last["accuracy"] < 1:
         pictures["mistakes"] = plots.mistake_gallery(test_set.images, logits["last_weights"], labels, classes)
@@ -73,25 +72,19 @@ def attention_figure(
     model: VisionTransformer,
     images: Tensor,
     names: list[str],
-    classes: tuple[str, ...],
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
     display: Tensor | None = None,
 ) -> Figure:
     """Draw where the read-out looks in the last layer, mean over the heads, for some images.
 
     Args:
-        model: A trained model.
+        model: A trained model; it knows its normalisation and its classes.
         images: uint8 (B, C, H, W), of the model's size.
         names: What to call each image.
-        classes: The names of the classes.
-        mean: Of the normalisation.
-        std: Of the normalisation.
         display: uint8 (B, C, H', W'): the same pictures, larger, to draw the maps on.
     """
-    config = model.config
+    config, classes = model.config, classes_of(model)
     device = next(model.parameters()).device
-    pixels = to_float(images.to(device), mean, std)
+    pixels = normalisation_of(model)(images.to(device))
     weights = collect(model, pixels, layers=[config.depth - 1])[:, 0].mean(dim=1)  # (B, 1, h, N, N) -> (B, N, N)
     maps = class_token_map(
         weights,
@@ -100,7 +93,7 @@ def attention_figure(
         config.num_prefix_tokens,
         config.pooling == "class_token",
     )  # (B, N, N) -> (B, H, W)
-    probability, predicted = predict(model, images, mean, std).softmax(dim=1).max(dim=1)  # (B, K) -> two (B,)
+    probability, predicted = predict(model, images).softmax(dim=1).max(dim=1)  # (B, K) -> two (B,)
     captions = [
         f"{name}\nsays {classes[index]}, {share:.0%}"
         for name, index, share in zip(names, predicted.tolist(), probability.tolist(), strict=True)

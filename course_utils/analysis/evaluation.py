@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.data import CIFAR10_MEAN, CIFAR10_STD, to_float
+from course_utils.data.normalisation import normalisation_of
 
 
 @contextmanager
@@ -34,8 +34,6 @@ def evaluation_mode(model: nn.Module) -> Iterator[torch.device]:
 def predict(
     model: nn.Module,
     images: Tensor,
-    mean: Sequence[float] = CIFAR10_MEAN,
-    std: Sequence[float] = CIFAR10_STD,
     *,
     batch_size: int = 256,
     precision: str = "fp32",
@@ -44,9 +42,8 @@ def predict(
 
     Args:
         model: Maps float images (B, C, H, W) to logits (B, K). It stays on its device; the images go there.
-        images: (N, C, H, W): uint8, or floats that are normalised already.
-        mean: Mean of each channel, to normalise uint8 images with. Floats are taken as they are.
-        std: Standard deviation of each channel, likewise.
+        images: (N, C, H, W): uint8, which the model's own normalisation is applied to, or floats that are normalised
+            already.
         batch_size: Images at a time.
         precision: "fp32", or "bf16" for autocast: faster where the training is, and rounded.
 
@@ -54,16 +51,17 @@ def predict(
         Logits (N, K) in the order of the images, float32, on the CPU.
 
     Raises:
-        ValueError: There are no images.
+        ValueError: There are no images; or they are uint8, and the model does not know how to normalise them.
     """
     if len(images) == 0:
         raise ValueError("There are no images to predict: the tensor is empty.")
+    normalise = None if images.is_floating_point() else normalisation_of(model)
     logits = []
     with evaluation_mode(model) as device, torch.no_grad():
         for batch in images.split(batch_size):  # (N, C, H, W) -> (B, C, H, W)
             batch = batch.to(device)
-            if not batch.is_floating_point():
-                batch = to_float(batch, mean, std)
+            if normalise is not None:
+                batch = normalise(batch)
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
                 logits.append(model(batch).float().cpu())
     return torch.cat(logits)  # many (B, K) -> (N, K)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from course_utils.analysis.attention_maps import attention_entropy, class_token_grid, collect, mean_attention_distance
 from course_utils.analysis.evaluation import confusion_matrix, predict
 from course_utils.data import ImageSet
-from course_utils.data.augment import CIFAR10_MEAN, CIFAR10_STD, to_float
+from course_utils.data.normalisation import normalisation_of
 from course_utils.model.embeddings import RelativePositionBias
 from course_utils.model.vit import VisionTransformer
 from course_utils.support.files import ASSETS, load_tensors, save_tensors
@@ -45,20 +45,10 @@ class Snapshots:
         model: The model that is being trained.
         validation_set: Never the test set.
         path: The file; it is written anew after every pass. If it is there, the run is taken to go on from it.
-        mean: Of the normalisation.
-        std: Of the normalisation.
     """
 
-    def __init__(
-        self,
-        model: VisionTransformer,
-        validation_set: ImageSet,
-        path: str | Path,
-        mean: tuple[float, ...] = CIFAR10_MEAN,
-        std: tuple[float, ...] = CIFAR10_STD,
-    ) -> None:
+    def __init__(self, model: VisionTransformer, validation_set: ImageSet, path: str | Path) -> None:
         self.model, self.validation_set, self.path = model, validation_set, Path(path)
-        self.mean, self.std = mean, std
         labels = validation_set.labels
         each_class = [(labels == label).nonzero()[:PICTURES_PER_CLASS, 0] for label in labels.unique()]
         self.pictures = validation_set.subset(torch.cat(each_class).tolist())
@@ -84,13 +74,13 @@ class Snapshots:
     def _look(self, epoch: float) -> dict[str, Tensor]:
         """Everything that one snapshot holds; numbers that are only looked at as float16."""
         config = self.model.config
-        weights = collect(self.model, to_float(self.pictures.images, self.mean, self.std))  # (P, L, h, N, N)
+        weights = collect(self.model, normalisation_of(self.model)(self.pictures.images))  # (P, L, h, N, N)
         fused = weights.mean(dim=2)  # (P, L, h, N, N) -> (P, L, N, N)
         prefix = config.num_prefix_tokens
-        logits = predict(self.model, self.validation_set.images, self.mean, self.std)  # (V, K)
+        logits = predict(self.model, self.validation_set.images)  # (V, K)
         seen = {
             "epochs": torch.tensor(epoch),
-            "logits": predict(self.model, self.pictures.images, self.mean, self.std),
+            "logits": predict(self.model, self.pictures.images),
             "class_maps": class_token_grid(fused, config.grid, prefix, config.pooling == "class_token").half(),
             "attention_distance": mean_attention_distance(weights, config.grid, config.patch_size, prefix),
             "attention_entropy": attention_entropy(weights),

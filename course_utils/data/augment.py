@@ -6,64 +6,14 @@ batch, and it is the same batch on the CPU and on an accelerator.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_utils.data.image_set import ImageSet
+from course_utils.data.normalisation import Normalisation
 from course_utils.data.rand_augment import rand_augment
-
-CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR10_STD = (0.2470, 0.2435, 0.2616)
-
-
-def compute_normalisation(image_set: ImageSet) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Compute the mean and the standard deviation of each channel over all pixels, in float64.
-
-    Returns:
-        Mean and standard deviation, one number a channel, for pixels scaled to 0..1.
-
-    Raises:
-        ValueError: There are no images.
-    """
-    if len(image_set) == 0:
-        raise ValueError("There are no images to compute a mean over.")
-    values = torch.arange(256, dtype=torch.float64) / 255
-    means, deviations = [], []
-    for channel in image_set.images.unbind(1):
-        # A pixel has only 256 values: counting them gives exact sums without a float copy of the images.
-        share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
-        mean = (share * values).sum()
-        means.append(mean.item())
-        deviations.append((share * (values - mean) ** 2).sum().sqrt().item())
-    return tuple(means), tuple(deviations)
-
-
-def to_float(images: Tensor, mean: Sequence[float] = CIFAR10_MEAN, std: Sequence[float] = CIFAR10_STD) -> Tensor:
-    """Turn pixels 0..255 into floats with mean 0 and standard deviation 1 in each channel.
-
-    Args:
-        images: uint8 ``(B, C, H, W)``.
-        mean: Mean of each channel, for pixels scaled to 0..1.
-        std: Standard deviation of each channel.
-
-    Returns:
-        float32 ``(B, C, H, W)`` on the same device.
-
-    Raises:
-        ValueError: The images are not uint8, or mean and std do not have one number a channel.
-    """
-    _check(images)
-    if images.dtype != torch.uint8:
-        raise ValueError(f"to_float takes uint8 images, not {images.dtype}: were they converted already?")
-    if not len(mean) == len(std) == images.shape[1]:
-        raise ValueError(f"mean and std need {images.shape[1]} numbers, one a channel, not {len(mean)} and {len(std)}.")
-    centre = torch.tensor(mean, device=images.device).view(-1, 1, 1)  # (C,) -> (C, 1, 1)
-    spread = torch.tensor(std, device=images.device).view(-1, 1, 1)  # (C,) -> (C, 1, 1)
-    return (images.float() / 255 - centre) / spread
 
 
 def random_crop_flip(images: Tensor, padding: int = 4, mode: str = "reflect", flip: bool = True) -> Tensor:
@@ -186,7 +136,7 @@ def mix(
     """
     _check(images)
     if not images.is_floating_point():
-        raise ValueError(f"mix takes float images, not {images.dtype}: call to_float first.")
+        raise ValueError(f"mix takes float images, not {images.dtype}: normalise them first.")
     if min(cutmix_probability, mixup_probability) < 0 or cutmix_probability + mixup_probability > 1:
         raise ValueError(
             "cutmix_probability and mixup_probability must be 0 or more and together at most 1, "
@@ -209,11 +159,10 @@ class Augmentation:
     """From stored pixels to a training batch: crop and flip, RandAugment, normalisation, random erasing.
 
     Call it with uint8 images ``(B, C, H, W)``; it returns float32 of the same shape on the same device. For
-    evaluation call :func:`to_float` instead.
+    evaluation call the normalisation alone.
 
     Attributes:
-        mean: Mean of each channel, see :func:`to_float`.
-        std: Standard deviation of each channel.
+        normalisation: Of the image set.
         padding: See :func:`random_crop_flip`.
         mode: See :func:`random_crop_flip`.
         flip: See :func:`random_crop_flip`.
@@ -222,8 +171,7 @@ class Augmentation:
         erasing_probability: See :func:`random_erasing`.
     """
 
-    mean: tuple[float, ...] = CIFAR10_MEAN
-    std: tuple[float, ...] = CIFAR10_STD
+    normalisation: Normalisation
     padding: int = 4
     mode: str = "reflect"
     flip: bool = True
@@ -235,7 +183,7 @@ class Augmentation:
         """Augment one batch."""
         images = random_crop_flip(images, self.padding, self.mode, self.flip)
         images = rand_augment(images, self.rand_augment_n, self.rand_augment_m)
-        images = to_float(images, self.mean, self.std)
+        images = self.normalisation(images)
         return random_erasing(images, self.erasing_probability)
 
 

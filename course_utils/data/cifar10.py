@@ -11,6 +11,7 @@ import torch
 
 from course_utils.data import download
 from course_utils.data.image_set import ImageSet
+from course_utils.data.normalisation import CIFAR10_NORMALISATION
 from course_utils.data.official import CIFAR10_CLASSES, find_official, read_official
 from course_utils.data.splits import split_positions
 from course_utils.support.files import DamagedFileError
@@ -75,7 +76,9 @@ def load_cifar10(split: str, root: str | Path | None = None, sample: str = "auto
         train, validation = split_positions(labels, indices, seed)
         chosen = train if split == "train" else validation
         images, labels = images[chosen], labels[chosen]
-    return ImageSet(images, labels, CIFAR10_CLASSES, split, "sample" if folder is None else "official")
+    return ImageSet(
+        images, labels, CIFAR10_CLASSES, split, "sample" if folder is None else "official", CIFAR10_NORMALISATION
+    )
 
 
 def find_cifar10(root: str | Path | None = None) -> Path:

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from course_utils.data.normalisation import Normalisation
+
 _SOURCES = {
     "official": "official CIFAR-10",
     "sample": "shipped sample of CIFAR-10 (accuracies are not comparable with the whole data set)",
@@ -30,9 +32,10 @@ class ImageSet:
         classes: The name of each class, in the order of the labels.
         split: Which part of the data set this is, for example ``"train"``.
         source: One word: ``"official"``, ``"sample"`` or ``"synthetic"``.
+        normalisation: How its pixels become floats. All parts of a data set share that of the training part.
 
     Raises:
-        ValueError: The tensors do not have these shapes, types or values.
+        ValueError: The tensors do not have these shapes, types or values, or the normalisation other channels.
     """
 
     images: Tensor
@@ -40,6 +43,7 @@ class ImageSet:
     classes: tuple[str, ...]
     split: str
     source: str
+    normalisation: Normalisation
 
     def __post_init__(self) -> None:
         if self.images.dtype != torch.uint8 or self.images.dim() != 4:
@@ -50,6 +54,9 @@ class ImageSet:
             raise ValueError(f"labels must be an int64 tensor of shape ({len(self.images)},), not {found}.")
         if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
             raise ValueError(f"labels must lie between 0 and {len(self.classes) - 1}, the last class.")
+        channels = len(self.normalisation.mean)
+        if channels != self.images.shape[1]:
+            raise ValueError(f"normalisation is for {channels} channels, but the images have {self.images.shape[1]}.")
 
     @property
     def description(self) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from course_utils.data.image_set import ImageSet
+from course_utils.data.normalisation import Normalisation
 
 PATTERN_CLASSES = ("bars across", "bars down", "diagonal ramp", "checkerboard")
 
@@ -56,7 +57,7 @@ def patterns(n: int, seed: int, size: int = 8, noise: float = 0.1) -> ImageSet:
     grey = 0.5 + uniform(0.5, 1) * (kinds[labels, torch.arange(n)] - 0.5)  # (n, size, size)
     grey = grey + noise * torch.randn(n, size, size, generator=generator)
     images = (255 * grey.clamp(0, 1)).round().to(torch.uint8).unsqueeze(1)  # (n, size, size) -> (n, 1, size, size)
-    return ImageSet(images, labels, PATTERN_CLASSES, "patterns", "synthetic")
+    return ImageSet(images, labels, PATTERN_CLASSES, "patterns", "synthetic", Normalisation((0.5,), (0.25,)))
 
 
 COLOURS = {

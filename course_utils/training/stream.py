@@ -29,8 +29,6 @@ class BatchStream:
         image_set: The training images; they are moved to the device once.
         recipe: Batch size, augmentation and mixing.
         seed: Of shuffle, augmentation and mixing.
-        mean, std: Normalisation of each channel.
-        num_classes: Classes K.
         device: Where the batches shall lie.
     """
 
@@ -39,16 +37,13 @@ class BatchStream:
         image_set: ImageSet,
         recipe: Recipe,
         seed: int,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
-        num_classes: int,
         device: torch.device,
     ) -> None:
         self.images, self.labels = image_set.images.to(device), image_set.labels.to(device)
-        self.recipe, self.seed, self.num_classes, self.device = recipe, seed, num_classes, device
+        self.recipe, self.seed, self.device = recipe, seed, device
+        self.num_classes = len(image_set.classes)
         self.augment = Augmentation(
-            mean,
-            std,
+            image_set.normalisation,
             padding=recipe.crop_padding,
             flip=recipe.flip,
             rand_augment_n=recipe.rand_augment_n,
