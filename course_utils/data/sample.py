@@ -48,7 +48,7 @@ def load_sample(part: str, folder: str | Path = SAMPLE_FOLDER) -> tuple[Tensor, 
         DamagedFileError: A file is not the one that was shipped. The sentence names it.
     """
     folder = Path(folder)
-    sheets = read_record(folder)["parts"][part]["sheets"]
+    sheets = sample_record(folder)["parts"][part]["sheets"]
     pixels = np.concatenate([_decode(folder / sheet["file"], sheet["sha256"]) for sheet in sheets])
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()  # (N, 32, 32, 3) -> (N, 3, 32, 32)
     labels = [int(label) for sheet in sheets for label in sheet["labels"]]
@@ -56,7 +56,7 @@ def load_sample(part: str, folder: str | Path = SAMPLE_FOLDER) -> tuple[Tensor, 
     return images, torch.tensor(labels), torch.tensor(indices)
 
 
-def read_record(folder: str | Path = SAMPLE_FOLDER) -> dict[str, Any]:
+def sample_record(folder: str | Path = SAMPLE_FOLDER) -> dict[str, Any]:
     """Read the sample's record: its origin, how it was made, and the checksums, labels and numbers of the images.
 
     Raises:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.analysis import attention_maps
-from course_utils.data import ImageSet, to_float
+from course_utils.data import ImageSet, normalisation_of
 from course_utils.model.embeddings import grid_coordinates
 from course_utils.model.vit import VisionTransformer
 
@@ -31,16 +31,12 @@ class Subject:
         validation_set: Images that it was not trained on.
         batch_size: Of its training.
         precision: Of its training, "fp32" or "bf16".
-        mean: Of the normalisation.
-        std: Of the normalisation.
     """
 
     model: nn.Module
     validation_set: ImageSet
     batch_size: int
     precision: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
 
     @property
     def vit(self) -> VisionTransformer:
@@ -56,7 +52,7 @@ class Subject:
     def pixels(self, count: int) -> Tensor:
         """Return the first validation images, (count, C, H, W), normalised, on the model's device."""
         images = self.validation_set.images[:count].to(next(self.model.parameters()).device)
-        return to_float(images, self.mean, self.std)
+        return normalisation_of(self.model)(images)
 
 
 def attention_distance(subject: Subject) -> list[list[float]]:

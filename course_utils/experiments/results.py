@@ -115,7 +115,7 @@ def load_results(name: str, folder: str | Path = RESULTS_FOLDER) -> Results:
         FileNotFoundError: Nothing of that set is recorded.
         DamagedFileError: A record is no JSON.
     """
-    records = [read_record(path) for path in sorted((Path(folder) / name).glob("*.json"))]
+    records = [read_result(path) for path in sorted((Path(folder) / name).glob("*.json"))]
     if not records:
         raise FileNotFoundError(
             f"No run of {name!r} is recorded: python -m course_utils experiments run {name} carries the set out."
@@ -123,7 +123,7 @@ def load_results(name: str, folder: str | Path = RESULTS_FOLDER) -> Results:
     return Results(name, tuple(sorted(records, key=lambda record: (record["place"], record["seed"]))))
 
 
-def read_record(path: Path) -> dict[str, Any]:
+def read_result(path: Path) -> dict[str, Any]:
     """Read one record.
 
     Raises:

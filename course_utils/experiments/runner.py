@@ -7,31 +7,29 @@ the next call goes on from there. Several processes can share the work if each h
 from __future__ import annotations
 
 import functools
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from course_utils.analysis.evaluation import evaluate, predict
-from course_utils.data import ImageSet, load_cifar10
-from course_utils.data.augment import CIFAR10_MEAN, CIFAR10_STD
+from course_utils.data import ImageSet, Normalisation, load_cifar10
 from course_utils.data.splits import shuffled_by_class
+from course_utils.experiments.cost import cost
 from course_utils.experiments.measurements import Subject, measure
-from course_utils.experiments.results import read_record
+from course_utils.experiments.results import read_result
 from course_utils.experiments.sets import ExperimentSet, Run
 from course_utils.support import environment
 from course_utils.support.devices import matmul_rate
 from course_utils.support.files import write_json
 from course_utils.training import checkpoints
+from course_utils.training.tasks import Classification
 from course_utils.training.trainer import NonFiniteLossError, Trainer
-from course_utils.zoo.kinds import KINDS, cost
-
-_NOT_NORMALISED = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # mean and std
-_FIGURES = ("n", "accuracy", "accuracy_standard_error", "loss")
+from course_utils.zoo.kinds import KINDS, TASKS
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def state_of(run: Run, results: Path) -> tuple[str, list[str]]:
     path = record_path(results, run)
     if not path.exists():
         return "missing", []
-    differences = _differences(run, read_record(path))
+    differences = _differences(run, read_result(path))
     return ("stale", differences) if differences else ("recorded", [])
 
 
@@ -100,23 +98,23 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
     train, validation, test = (_split(split, place.root, run.source) for split in ("train", "validation", "test"))
     if run.images is not None:
         train = balanced_subset(train, run.images, run.seed)
+    if not run.normalise:
+        train = replace(train, normalisation=Normalisation.none(train.images.shape[1]))
     torch.manual_seed(run.seed)
     model = KINDS[run.kind].make(run.config)
+    settings = {name: value for name, value in run.task.items() if name != "name"}
+    task = TASKS[run.task["name"]](train, None, **settings)  # validation is looked at by _Watch, not after every pass
     folder = place.runs / f"{run.kind}-seed{run.seed}-{run.digest}"  # two sets may ask for the same training
-    mean, std = (CIFAR10_MEAN, CIFAR10_STD) if run.normalise else _NOT_NORMALISED
     passes = run.recipe.epochs or run.recipe.steps * run.recipe.batch_size / len(train)  # type: ignore[operator]
     trainer = Trainer(
-        model,  # type: ignore[arg-type]  # any model with a config will do
-        train,
-        None,  # looked at by _Watch, not after every pass: a pass over 500 images is short
+        model,
+        task,
         run.recipe,
         run_dir=folder,
         seed=run.seed,
         device=place.device,
         precision=place.precision,
         report_every=min(1.0, passes / run.looks),
-        mean=mean,
-        std=std,
         show_progress=place.show_progress,
     )
     rates = [_matmul_rate(trainer)]
@@ -124,7 +122,7 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
     watch = _Watch(trainer, run, validation)
     beginning = {"epoch": 0.0, "step": 0, **measure(run.track, watch.subject(model))} if run.track else None
     try:
-        record = trainer.fit(resume=True, on_epoch=watch)
+        record = trainer.fit(resume=True, on_report=watch)
     except NonFiniteLossError as error:
         record = trainer.record() | {"status": "diverged", "reason": str(error).split(". ")[0]}
     if record["status"] == "unfinished":
@@ -144,7 +142,8 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         "written_in": record["environment"],
         "machine": "undisturbed" if place.undisturbed else "busy",
         "cost": cost(model, tuple(train.images.shape[1:])),  # type: ignore[arg-type]
-        "epochs": [beginning] * (beginning is not None) + [e for e in record["epochs"] if "validation_accuracy" in e],
+        "epochs": [beginning] * (beginning is not None)
+        + [e for e in record["epochs"] if any(name.startswith("validation_") for name in e)],
     }
     record["minutes_to"] = {f"{mark:g}": minutes_to(record, mark / 100) for mark in run.marks}
     if record["status"] == "finished":
@@ -175,12 +174,12 @@ def _throughput(trainer: Trainer, matmul_rates: Sequence[float]) -> dict[str, An
     "share_of_matmul_rate" counts the operations of forward and backward pass, which is three times the forward pass's,
     and leaves out those of the optimiser.
     """
-    recipe, shape = trainer.recipe, tuple(trainer.train_set.images.shape[1:])
+    recipe, shape = trainer.recipe, tuple(trainer.task.train_set.images.shape[1:])
     multiply_adds: float = cost(trainer.model, shape)["multiply_adds"]  # type: ignore[arg-type]
     if recipe.early:
         first = cost(trainer.model.with_patch_size(recipe.early_patch_size), shape)  # type: ignore[arg-type]
         multiply_adds = recipe.early * first["multiply_adds"] + (1 - recipe.early) * multiply_adds
-    images_a_second = trainer.step * recipe.batch_size / trainer.seconds
+    images_a_second = trainer.step * recipe.batch_size / trainer.history.seconds
     rate = 3 * 2 * multiply_adds * images_a_second
     return {
         "images_a_second": images_a_second,
@@ -194,7 +193,7 @@ def _begun_in(folder: Path, now: dict[str, Any]) -> dict[str, Any]:
     path = folder / "begun_in.json"
     if not path.exists():
         write_json(path, now)
-    return read_record(path)
+    return read_result(path)
 
 
 def balanced_subset(image_set: ImageSet, count: int, seed: int) -> ImageSet:
@@ -214,28 +213,27 @@ def balanced_subset(image_set: ImageSet, count: int, seed: int) -> ImageSet:
 class _Watch:
     """Look at the validation images a few times in a run, and at what the set wants tracked.
 
-    What it finds is put into the trainer's own entry for the pass, so it is in the checkpoints too.
+    What it finds goes into the trainer's entry for the pass, so it is in the checkpoints too.
     """
 
     def __init__(self, trainer: Trainer, run: Run, validation_set: ImageSet) -> None:
         self.trainer, self.run, self.validation_set = trainer, run, validation_set
 
-    def __call__(self, record: dict[str, Any]) -> None:
+    def __call__(self, record: dict[str, Any]) -> dict[str, Any]:
         entries, total = record["epochs"], record["total_steps"]
-        looked = max((entry["step"] for entry in entries if "validation_accuracy" in entry), default=0)
+        looked = max(
+            (entry["step"] for entry in entries if any(name.startswith("validation_") for name in entry)), default=0
+        )
         if entries[-1]["step"] * self.run.looks // total == looked * self.run.looks // total:
-            return
-        trainer = self.trainer
-        found = _figures(trainer, trainer.at_work, self.validation_set, trainer.precision)  # a look may be rounded
-        entries[-1] |= {"validation_loss": found["loss"], "validation_accuracy": found["accuracy"]}
-        entries[-1] |= measure(self.run.track, self.subject(self.trainer.model))
+            return {}
+        trainer = self.trainer  # a look may be rounded, as the training is
+        found = trainer.task.figures(trainer.learner.at_work, self.validation_set, trainer.precision)
+        seen = {f"validation_{name}": value for name, value in found.items()}
+        return seen | measure(self.run.track, self.subject(trainer.model))
 
     def subject(self, model: nn.Module) -> Subject:
         """Return what the measurements are given."""
-        trainer = self.trainer
-        return Subject(
-            model, self.validation_set, self.run.recipe.batch_size, trainer.precision, trainer.mean, trainer.std
-        )
+        return Subject(model, self.validation_set, self.run.recipe.batch_size, self.trainer.precision)
 
 
 def _accuracies(trainer: Trainer, model: nn.Module, validation: ImageSet, test: ImageSet) -> dict[str, Any]:
@@ -243,11 +241,12 @@ def _accuracies(trainer: Trainer, model: nn.Module, validation: ImageSet, test: 
     return {"validation": _figures(trainer, model, validation), "test": _figures(trainer, model, test)}
 
 
-def _figures(trainer: Trainer, model: nn.Module, image_set: ImageSet, precision: str = "fp32") -> dict[str, Any]:
-    """Return the four figures that a record keeps of one image set."""
-    logits = predict(model, image_set.images, trainer.mean, trainer.std, precision=precision)  # (N, K)
-    found = evaluate(logits, image_set.labels, image_set.classes)
-    return {name: found[name] for name in _FIGURES}
+def _figures(trainer: Trainer, model: nn.Module, image_set: ImageSet) -> dict[str, Any]:
+    """Return the figures that a record keeps of one image set, in float32."""
+    found: dict[str, Any] = {"n": len(image_set), **trainer.task.figures(model, image_set)}
+    if "accuracy" in found:
+        found["accuracy_standard_error"] = math.sqrt(found["accuracy"] * (1 - found["accuracy"]) / found["n"])
+    return found
 
 
 def _differences(run: Run, record: Mapping[str, Any]) -> list[str]:
@@ -259,6 +258,7 @@ def _differences(run: Run, record: Mapping[str, Any]) -> list[str]:
             "kind": record["kind"],
             "config": KINDS[run.kind].config.from_dict(record["config"]).to_dict(),
             "recipe": type(run.recipe).from_dict(record["recipe"]).to_dict(),
+            "task": record.get("task", {"name": Classification.name}),
             "source": record["data"]["source"],
             "images": record["subset"],
             "normalise": record["normalise"],

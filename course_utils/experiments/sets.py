@@ -12,12 +12,15 @@ A file looks like this; every line below ``[variants]`` is one experiment, and i
     looks = 6            # how often, at most; and how often the accuracy on the validation images is taken
     marks = [60, 64]     # validation accuracies in percent: how long does it take to reach them? Left out = not asked
 
-    [model]              # what all variants share: the kind (of ``models.KINDS``) and settings of its config
+    [model]              # what all variants share: the kind (of ``kinds.KINDS``) and settings of its config
     kind = "vit"
     embed_dim = 96
 
     [recipe]             # settings of ``Recipe``
     epochs = 3
+
+    [task]               # what is learned: a name in ``kinds.TASKS``, and what that task takes; left out = classification
+    name = "classification"
 
     [data]               # images: how many training images, the same number of each class; left out = all
     images = 10_000
@@ -43,7 +46,8 @@ from typing import Any
 from course_utils.experiments.measurements import MEASUREMENTS
 from course_utils.support.settings import Settings, look_up
 from course_utils.training.recipes import Recipe
-from course_utils.zoo.kinds import KINDS
+from course_utils.training.tasks import Classification
+from course_utils.zoo.kinds import KINDS, TASKS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,7 +56,7 @@ else:
 
 FOLDER = Path("experiments")
 SOURCES = ("official", "sample")
-_PARTS = ("model", "recipe", "data")
+_PARTS = ("model", "recipe", "task", "data")
 _KEYS = ("title", "question", "order", "minutes", "seeds", "measure", "track", "looks", "marks", *_PARTS, "variants")
 LOOKS = 6
 
@@ -69,6 +73,7 @@ class Run:
         kind: Of the model: a name in ``KINDS``.
         config: Its settings.
         recipe: How it is trained.
+        task: What is learned: the name of the task, and what it takes.
         source: "official", or "sample" for the images that ship with the course.
         images: How many training images; None means all of the training split.
         normalise: Whether pixels are normalised; if not, they lie between 0 and 1.
@@ -85,6 +90,7 @@ class Run:
     kind: str
     config: Settings
     recipe: Recipe
+    task: Mapping[str, Any]
     source: str
     images: int | None
     normalise: bool
@@ -104,6 +110,7 @@ class Run:
             "kind": self.kind,
             "config": self.config.to_dict(),
             "recipe": self.recipe.to_dict(),
+            "task": dict(self.task),
             "source": self.source,
             "images": self.images,
             "normalise": self.normalise,
@@ -208,10 +215,12 @@ def _inherit(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
 def _run(experiment: str, variant: str, place: int, seed: int, content: dict, changes: dict) -> Run:
     """Put together what all variants share and what this one changes."""
     model = {"kind": "vit", **content.get("model", {}), **changes["model"]}
+    task = {"name": Classification.name, **content.get("task", {}), **changes["task"]}
     data = {**content.get("data", {}), **changes["data"]}
     kind = model.pop("kind")
     try:
         _refuse_unknown(data, ("source", "images", "normalise"))
+        look_up("task", task["name"], TASKS)
         config = look_up("model kind", kind, KINDS).config.from_dict(model)
         recipe = Recipe.from_dict(content["recipe"]).replace(**changes["recipe"])
         if recipe.minutes is not None:
@@ -231,6 +240,7 @@ def _run(experiment: str, variant: str, place: int, seed: int, content: dict, ch
         kind,
         config,
         recipe,
+        task,
         source=data.get("source", "official"),
         images=data.get("images"),
         normalise=data.get("normalise", True),

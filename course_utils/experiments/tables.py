@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.experiments.markdown import markdown_table
-from course_utils.experiments.results import Results, read_record, spread
+from course_utils.experiments.results import Results, read_result, spread
 from course_utils.experiments.runner import record_path, state_of, strangers
 from course_utils.experiments.sets import ExperimentSet
 from course_utils.experiments.trained import trained_section
@@ -76,7 +76,7 @@ def as_page(sets: Sequence[ExperimentSet], results: Path) -> str:
 def recorded(experiment: ExperimentSet, results: Path) -> Results:
     """Return the runs of a set that are recorded as its file asks; stale ones are left out."""
     runs = [run for run in experiment.runs if state_of(run, results)[0] == "recorded"]
-    return Results(experiment.name, tuple(read_record(record_path(results, run)) for run in runs))
+    return Results(experiment.name, tuple(read_result(record_path(results, run)) for run in runs))
 
 
 def with_spread(values: Sequence[float], digits: int = 1, scale: float = 1.0) -> str:

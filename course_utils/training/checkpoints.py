@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_utils.support.files import load_tensors, save_tensors
 
@@ -15,25 +15,18 @@ NAME = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
 
 
-def save_checkpoint(
-    run_dir: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: nn.Module | None,
-    progress: dict[str, Any],
-) -> None:
-    """Write weights, optimiser state, average of the weights and progress. The checkpoint before stays as a reserve.
+def save_checkpoint(run_dir: Path, owners: dict[str, dict[str, Tensor]], progress: dict[str, Any]) -> None:
+    """Write what a training has changed, and its progress. The checkpoint before stays as a reserve.
 
-    There is no state of a random generator in it: every step seeds its own (see ``training.seed_step``).
+    Args:
+        run_dir: Folder of the run.
+        owners: Tensors by owner and name, see ``Learner.state``.
+        progress: Anything that JSON can hold.
 
     Raises:
         OSError: The file cannot be written. The checkpoint before is untouched.
     """
-    tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{key}": value for key, value in state.items()}
-    if average is not None:
-        tensors |= {f"average/{name}": tensor for name, tensor in average.state_dict().items()}
+    tensors = {f"{owner}/{name}": tensor for owner, state in owners.items() for name, tensor in state.items()}
     path = run_dir / NAME
     fresh = run_dir / f"{NAME}.new"
     save_tensors(fresh, tensors, progress)
@@ -51,31 +44,14 @@ def load_checkpoint(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str,
     """Read a checkpoint.
 
     Returns:
-        The tensors by owner ("model", "optimizer", "average") and name, and the progress.
+        The tensors by owner and name, and the progress. An owner without tensors is there, and empty.
 
     Raises:
         DamagedFileError: The file is damaged; the sentence names it.
     """
     tensors, progress = load_tensors(path)
-    owners: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "average": {}}
+    owners: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for name, tensor in tensors.items():
         owner, key = name.split("/", 1)
         owners[owner][key] = tensor
     return owners, progress
-
-
-def restore(
-    owners: dict[str, dict[str, Tensor]],
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: nn.Module | None,
-) -> None:
-    """Put the tensors of a checkpoint back where they came from."""
-    model.load_state_dict(owners["model"])
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in owners["optimizer"].items():
-        index, key = name.split("/")
-        state.setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    if average is not None:
-        average.load_state_dict(owners["average"])

@@ -6,7 +6,7 @@ Each of them is also right in a single process, so the trainer has one loop for 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -54,8 +54,10 @@ def share_from_main(value: float, device: torch.device) -> float:
     return tensor.item()
 
 
-def add_up(values: torch.Tensor) -> torch.Tensor:
-    """Return the element-wise sum over all processes."""
-    if active():
-        dist.all_reduce(values)
-    return values
+def add_up(values: Sequence[float], device: torch.device) -> list[float]:
+    """Return the sum of each number over all processes."""
+    if not active():
+        return list(values)
+    tensor = torch.tensor(values, dtype=torch.float64, device=device)
+    dist.all_reduce(tensor)
+    return tensor.tolist()

@@ -23,7 +23,7 @@ def test_what_ships_is_what_was_made(part, per_class, whole):
     images, labels, indices = sample.load_sample(part)
     assert images.shape == (10 * per_class, 3, 32, 32)
     assert images.is_contiguous()
-    assert sample.pixel_checksum(images) == sample.read_record()["parts"][part]["pixels_sha256"]
+    assert sample.pixel_checksum(images) == sample.sample_record()["parts"][part]["pixels_sha256"]
     assert torch.bincount(labels).tolist() == [per_class] * 10
     assert (indices.diff() > 0).all()
     assert 0 <= indices[0] <= indices[-1] < whole
@@ -31,13 +31,13 @@ def test_what_ships_is_what_was_made(part, per_class, whole):
 
 def test_the_folder_holds_what_the_record_names_and_is_small():
     files = {path.name: path.stat().st_size for path in sample.SAMPLE_FOLDER.iterdir()}
-    sheets = [sheet["file"] for part in sample.read_record()["parts"].values() for sheet in part["sheets"]]
+    sheets = [sheet["file"] for part in sample.sample_record()["parts"].values() for sheet in part["sheets"]]
     assert set(files) == {"README.md", "sample.json", *sheets}
     assert sum(files.values()) < 10_500_000
 
 
 def test_the_record_names_its_source():
-    record = sample.read_record()
+    record = sample.sample_record()
     assert "Learning Multiple Layers of Features from Tiny Images" in record["citation"]
     assert record["made_by"] == "python -m course_utils.data.sample ROOT"
 
