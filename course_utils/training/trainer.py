@@ -27,7 +27,8 @@ from course_utils.data import ImageSet
 from course_utils.data.augment import CIFAR10_MEAN, CIFAR10_STD, to_float
 from course_utils.model.blocks import TransformerBlock
 from course_utils.model.patches import PatchEmbedding, patchify, whitening_weight
-from course_utils.model.vit import AtPatchSize, VisionTransformer
+from course_utils.model.resize import AtPatchSize
+from course_utils.model.vit import VisionTransformer
 from course_utils.support import environment
 from course_utils.support.devices import pick_device, pick_precision, synchronize
 from course_utils.support.files import DamagedFileError, save_tensors, write_json
