@@ -114,7 +114,7 @@ class VisionTransformer(nn.Module):
         relative biases, as for another image size.
 
         Raises:
-            ValueError: The new patch size does not divide the image.
+            ValueError: The new patch size does not divide the image, or the patches pass through no linear map.
 
         Source: FlexiViT (Beyer et al. 2023, arXiv 2212.08013), section 3.4.
         """

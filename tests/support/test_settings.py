@@ -60,6 +60,12 @@ def test_a_copy_is_changed_and_the_original_is_not():
         ("volume", 0, ValueError, "volume must be a number above 0, not 0."),
         ("volume", math.inf, ValueError, "volume must be a number above 0, not inf."),
         ("volume", np.float32("nan"), ValueError, "volume must be a number above 0, not np.float32(nan)."),
+        (
+            "volume",
+            Fraction(10**400),
+            ValueError,
+            "volume must be a number above 0, not Fraction(1000...0000000000, 1).",
+        ),
         ("volume", 1j, TypeError, "volume must be a number above 0, not 1j."),
         ("steam", 1.1, ValueError, "steam must be a number from 0 to 1, not 1.1."),
         ("steam", False, TypeError, "steam must be a number from 0 to 1, not False."),
