@@ -111,7 +111,7 @@ def fit(value: Any, kind: Any) -> Any:
     elif kind in (int, float):
         if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
             raise TypeError
-        if not abs(value) < 2**63:  # too large for PyTorch, infinite, or NaN
+        if not abs(value) < 2**63:  # type: ignore[operator]  # too large for PyTorch, infinite, or NaN
             raise ValueError
         value = int(value) if isinstance(value, Integral) else float(value)
     elif not isinstance(value, kind):
