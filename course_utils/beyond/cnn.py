@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from course_utils.support.settings import Settings
+from course_utils.support.settings import Settings, Size
 
 
 @dataclass(frozen=True)
@@ -20,18 +20,14 @@ class CNNConfig(Settings):
         stages: Each stage but the first halves height and width.
 
     Raises:
+        TypeError: A setting is no whole number.
         ValueError: A setting is below 1.
     """
 
-    in_channels: int = 3
-    num_classes: int = 10
-    width: int = 24
-    stages: int = 4
-
-    def __post_init__(self) -> None:
-        for name, value in self.to_dict().items():
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value}.")
+    in_channels: Size = 3
+    num_classes: Size = 10
+    width: Size = 24
+    stages: Size = 4
 
 
 class SmallCNN(nn.Module):

@@ -13,7 +13,7 @@ from course_utils.model.embeddings import frequencies, grid_coordinates
 
 
 def _class_token_first(tokens: Tensor, class_token: Tensor) -> Tensor:
-    return torch.cat([class_token.expand(len(tokens), -1, -1), tokens], dim=1)  # -> (B, N + 1, D)
+    return torch.cat([class_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)  # -> (B, N + 1, D)
 
 
 def _tokens_and_class_token() -> list[tuple[Tensor, Tensor]]:

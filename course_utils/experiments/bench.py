@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.model.attention import set_attention_implementation
+from course_utils.model.attention import Implementation, set_attention_implementation
 from course_utils.model.config import ViTConfig
 from course_utils.model.counting import count_multiply_adds
 from course_utils.model.vit import VisionTransformer
@@ -38,7 +38,7 @@ class Contestant:
     make: Callable[[ViTConfig], nn.Module]
 
 
-def _ours(implementation: str) -> Callable[[ViTConfig], nn.Module]:
+def _ours(implementation: Implementation) -> Callable[[ViTConfig], nn.Module]:
     def make(config: ViTConfig) -> nn.Module:
         model = VisionTransformer(config)
         set_attention_implementation(model, implementation)

@@ -103,7 +103,7 @@ def deletion_test(subject: Subject) -> dict[str, Any]:
 
     def on_grid(weights: Tensor) -> Tensor:
         """Take the read-out's map (B, rows, columns) from weights (B, N, N)."""
-        class_token = config.pooling == "class_token"
+        class_token = config.has_class_token
         return attention_maps.class_token_grid(weights, config.grid, config.num_prefix_tokens, class_token)
 
     weights = attention_maps.collect(model, images)  # (B, L, h, N, N)

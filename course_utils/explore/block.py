@@ -102,7 +102,7 @@ def follow_tokens(model: VisionTransformer, image: Tensor) -> TokenPaths:
         depth = model.config.depth
         outputs = torch.stack([start, *(parts[f"blocks.{layer}"] for layer in range(depth))])  # (L + 1, N, D)
         early = torch.zeros(0, 0)
-        if model.config.pooling == "class_token" and model.config.num_classes:
+        if model.config.has_class_token and model.config.num_classes:
             read = model.head(model.pool(model.encoder.norm(outputs)))  # (L + 1, N, D) -> (L + 1, D) -> (L + 1, K)
             early = read.softmax(dim=-1)
     tokens, along = [], []

@@ -69,7 +69,7 @@ def to_uint8(images: Tensor) -> Tensor:
 
 def prefix_names(config: ViTConfig) -> list[str]:
     """Name the tokens before the patches."""
-    class_token = ["class token"] if config.pooling == "class_token" else []
+    class_token = ["class token"] if config.has_class_token else []
     return class_token + [f"register {index}" for index in range(config.num_registers)]
 
 

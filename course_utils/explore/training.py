@@ -177,7 +177,7 @@ class TrainingExplorer(Explorer):
             layers=maps.shape[2],
             grid=config.grid,
             tokens=config.num_tokens,
-            asker="the class token" if config.pooling == "class_token" else "the patches (mean)",
+            asker="the class token" if config.has_class_token else "the patches (mean)",
             epoch=len(epoch_names) - 1,
             layer=maps.shape[2] - 1,
         )

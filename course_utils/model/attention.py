@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 
 from course_utils.model.embeddings import RelativePositionBias, Rotary2d
 
-IMPLEMENTATIONS = ("auto", "written_out", "sdpa")
+Implementation = Literal["auto", "written_out", "sdpa"]
+IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 
 
 def attention_weights(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -78,7 +80,7 @@ class MultiHeadSelfAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.rotary = rotary
         self.relative_bias = relative_bias
-        self.implementation = "auto"
+        self.implementation: Implementation = "auto"
 
     def forward(self, x: Tensor, need_weights: bool = False) -> tuple[Tensor, Tensor | None]:
         """Let every token gather from all tokens.
@@ -112,7 +114,7 @@ class MultiHeadSelfAttention(nn.Module):
             q, k = self.rotary(q), self.rotary(k)
         return q, k, v
 
-    def chosen_implementation(self, q: Tensor) -> str:
+    def chosen_implementation(self, q: Tensor) -> Implementation:
         """Say which way runs for these queries.
 
         "auto" takes PyTorch's fused kernel, with one exception: on a CPU in bfloat16, where gradients are needed, its
@@ -141,7 +143,7 @@ class LoopedMultiHeadSelfAttention(MultiHeadSelfAttention):
         return self.dropout(self.projection(joined)), torch.stack(weights, dim=1) if need_weights else None
 
 
-def set_attention_implementation(model: nn.Module, implementation: str) -> None:
+def set_attention_implementation(model: nn.Module, implementation: Implementation) -> None:
     """Choose the way of computing attention for every attention layer inside ``model``.
 
     Raises:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.model.attention import MultiHeadSelfAttention
-from course_utils.model.config import ViTConfig
+from course_utils.model.config import Activation, ViTConfig
 from course_utils.model.embeddings import RelativePositionBias, Rotary2d
 
 
@@ -74,7 +74,7 @@ class DropPath(nn.Module):
         """Drop the branch output x, (B, N, D), for some of the B images."""
         if not self.training or self.rate == 0:
             return x
-        keep = torch.rand(len(x), 1, 1, device=x.device) >= self.rate  # (B, 1, 1)
+        keep = torch.rand(x.shape[0], 1, 1, device=x.device) >= self.rate  # (B, 1, 1)
         return x * keep / (1 - self.rate)
 
 
@@ -88,7 +88,7 @@ class MLP(nn.Module):
         dropout: Dropout after each map.
     """
 
-    def __init__(self, embed_dim: int, hidden_dim: int, activation: str = "gelu", dropout: float = 0.0) -> None:
+    def __init__(self, embed_dim: int, hidden_dim: int, activation: Activation = "gelu", dropout: float = 0.0) -> None:
         super().__init__()
         self.fc1 = nn.Linear(embed_dim, hidden_dim)
         # PyTorch's one-kernel versions of gelu and gelu_tanh above
@@ -121,11 +121,11 @@ class TransformerBlock(nn.Module):
         self.attention = MultiHeadSelfAttention(
             config.embed_dim,
             config.num_heads,
-            config.qkv_bias,
-            config.dropout,
-            config.attention_dropout,
-            rotary,
-            relative_bias,
+            qkv_bias=config.qkv_bias,
+            dropout=config.dropout,
+            attention_dropout=config.attention_dropout,
+            rotary=rotary,
+            relative_bias=relative_bias,
         )
         self.norm2 = make_norm(config)
         self.mlp = MLP(config.embed_dim, config.mlp_hidden_dim, config.activation, config.dropout)

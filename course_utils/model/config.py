@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
-from course_utils.support.settings import Settings, look_up
+from course_utils.support.settings import Count, Positive, Rate, Rule, Settings, Size, look_up
 
-POSITIONS = ("none", "learned", "sincos2d", "rotary", "relative")
-POOLINGS = ("class_token", "mean", "attention")
-NORMS = ("layernorm", "rmsnorm")
-ACTIVATIONS = ("gelu", "gelu_tanh")
+Position = Literal["none", "learned", "sincos2d", "rotary", "relative"]
+Pooling = Literal["class_token", "mean", "attention"]
+Norm = Literal["layernorm", "rmsnorm"]
+Activation = Literal["gelu", "gelu_tanh"]
+Sides = Annotated[Size | tuple[Size, Size], Rule("one whole number or two (height, width), each at least 1")]
+
+POSITIONS: tuple[Position, ...] = get_args(Position)
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
+NORMS: tuple[Norm, ...] = get_args(Norm)
+ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 
 
 @dataclass(frozen=True)
@@ -44,52 +49,32 @@ class ViTConfig(Settings):
         drop_path: Stochastic depth rate of the last block; it grows linearly from 0 in the first (Huang et al. 2016).
 
     Raises:
-        ValueError: A setting is impossible. The sentence says which one and what to do.
         TypeError: A setting is of the wrong type: a count or size is not a whole number, a rate is no number.
+        ValueError: A setting is impossible. The sentence says which one and what to do.
     """
 
-    image_size: int | tuple[int, int] = 32
-    patch_size: int = 4
-    in_channels: int = 3
-    num_classes: int = 10
-    embed_dim: int = 192
-    depth: int = 6
-    num_heads: int = 3
-    mlp_ratio: float = 4.0
+    image_size: Sides = 32
+    patch_size: Size = 4
+    in_channels: Size = 3
+    num_classes: Count = 10
+    embed_dim: Size = 192
+    depth: Size = 6
+    num_heads: Size = 3
+    mlp_ratio: Positive = 4.0
     qkv_bias: bool = True
-    position: str = "learned"
-    pooling: str = "class_token"
-    num_registers: int = 0
-    norm: str = "layernorm"
+    position: Position = "learned"
+    pooling: Pooling = "class_token"
+    num_registers: Count = 0
+    norm: Norm = "layernorm"
     pre_norm: bool = True
-    norm_eps: float = 1e-6
-    activation: str = "gelu"
-    dropout: float = 0.0
-    attention_dropout: float = 0.0
-    drop_path: float = 0.0
+    norm_eps: Positive = 1e-6
+    activation: Activation = "gelu"
+    dropout: Rate = 0.0
+    attention_dropout: Rate = 0.0
+    drop_path: Rate = 0.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.image_size, (list, tuple)):
-            object.__setattr__(self, "image_size", tuple(self.image_size))  # a list, as JSON gives it back
-            if len(self.image_size) != 2:
-                raise ValueError(f"image_size is one number or (height, width), not {self.image_size}.")
-        smallest = {
-            "patch_size": 1, "in_channels": 1, "num_classes": 0, "embed_dim": 1,
-            "depth": 1, "num_heads": 1, "num_registers": 0,
-        }  # fmt: skip
-        sizes = [(name, getattr(self, name), least) for name, least in smallest.items()]
-        sizes += [("image_size", side, 1) for side in (self.image_height, self.image_width)]
-        for name, value, least in sizes:
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"{name} must be a whole number, not {value!r}.")
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, not {value}.")
-        for name in ("mlp_ratio", "norm_eps", "dropout", "attention_dropout", "drop_path"):
-            if not isinstance(getattr(self, name), (int, float)):
-                raise TypeError(f"{name} must be a number, not {getattr(self, name)!r}.")
-        for name in ("qkv_bias", "pre_norm"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False, not {getattr(self, name)!r}.")
+        super().__post_init__()
         if self.image_height % self.patch_size or self.image_width % self.patch_size:
             raise ValueError(
                 f"patch_size {self.patch_size} does not divide image_size {self.image_height}x{self.image_width}: "
@@ -100,11 +85,6 @@ class ViTConfig(Settings):
                 f"num_heads {self.num_heads} does not divide embed_dim {self.embed_dim}: "
                 "each head needs the same whole number of dimensions."
             )
-        for name, allowed in (
-            ("position", POSITIONS), ("pooling", POOLINGS), ("norm", NORMS), ("activation", ACTIVATIONS),
-        ):  # fmt: skip
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} {getattr(self, name)!r} is unknown: choose one of {', '.join(allowed)}.")
         if self.position == "sincos2d" and self.embed_dim % 4:
             raise ValueError(
                 f"position 'sincos2d' needs an embed_dim that 4 divides (sine and cosine of row and column), "
@@ -115,13 +95,8 @@ class ViTConfig(Settings):
                 f"position 'rotary' needs a head width that 4 divides (pairs for row and column), but embed_dim "
                 f"{self.embed_dim} over num_heads {self.num_heads} is {self.head_dim}."
             )
-        if not 0 < self.mlp_ratio < math.inf or self.mlp_hidden_dim < 1:
+        if self.mlp_hidden_dim < 1:
             raise ValueError(f"mlp_ratio must leave the MLP at least one hidden unit, not {self.mlp_ratio}.")
-        if not 0 < self.norm_eps < math.inf:
-            raise ValueError(f"norm_eps must be above 0 and finite, not {self.norm_eps}.")
-        for name in ("dropout", "attention_dropout", "drop_path"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is a probability from 0 to below 1, not {getattr(self, name)}.")
 
     @property
     def image_height(self) -> int:
@@ -144,9 +119,14 @@ class ViTConfig(Settings):
         return self.grid[0] * self.grid[1]
 
     @property
+    def has_class_token(self) -> bool:
+        """Whether a class token stands before all others, and is what the head reads."""
+        return self.pooling == "class_token"
+
+    @property
     def num_prefix_tokens(self) -> int:
         """Tokens that stand before the patches: the class token, if there is one, and the registers."""
-        return int(self.pooling == "class_token") + self.num_registers
+        return self.has_class_token + self.num_registers
 
     @property
     def num_tokens(self) -> int:

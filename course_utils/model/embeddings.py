@@ -1,6 +1,6 @@
-"""Lesson 2: from an image to the sequence of tokens, and how a token knows its place.
+"""Lesson 2: from an image to the sequence of tokens, how a token knows its place, and how one vector comes out.
 
-Five ways are kept side by side (``ViTConfig.position``):
+Five position codes are kept side by side (``ViTConfig.position``):
 
 - "none": no position at all.
 - "learned": one learned vector for each token, added once at the start (ViT).
@@ -51,39 +51,6 @@ def sincos_2d(grid: tuple[int, int], embed_dim: int, base: float = 10_000.0) -> 
     angles = grid_coordinates(grid)[:, :, None] * frequencies(embed_dim // 4, base)  # (N, 2, D/4)
     codes = torch.cat([angles.sin(), angles.cos()], dim=-1)  # -> (N, 2, D/2)
     return codes.flatten(1).float()  # -> (N, D)
-
-
-def resize_positions(
-    codes: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int], num_prefix_tokens: int = 0
-) -> Tensor:
-    """Interpolate position codes to another grid, so that a trained model takes images of another size.
-
-    Args:
-        codes: (1, prefix + rows*columns, D): codes of the prefix tokens first, then of the patches in raster order.
-        old_grid: Rows and columns that the codes were made for.
-        new_grid: Rows and columns that are wanted.
-        num_prefix_tokens: How many codes at the front belong to no patch. They are kept as they are.
-
-    Returns:
-        (1, prefix + new rows * new columns, D).
-
-    Raises:
-        ValueError: The codes do not fit ``old_grid``.
-
-    Source: ViT, section 3.2; bicubic and antialiased, as in timm.
-    """
-    if codes.shape[1] != num_prefix_tokens + old_grid[0] * old_grid[1]:
-        raise ValueError(
-            f"{codes.shape[1]} position codes do not fit a grid of {old_grid[0]}x{old_grid[1]} patches "
-            f"after {num_prefix_tokens} prefix tokens."
-        )
-    if tuple(old_grid) == tuple(new_grid):
-        return codes
-    prefix, patches = codes.split([num_prefix_tokens, codes.shape[1] - num_prefix_tokens], dim=1)
-    picture = patches.unflatten(1, old_grid).permute(0, 3, 1, 2)  # (1, rows*columns, D) -> (1, D, rows, columns)
-    picture = F.interpolate(picture.float(), new_grid, mode="bicubic", antialias=True, align_corners=False)
-    patches = picture.to(codes.dtype).flatten(2).transpose(1, 2)  # -> (1, new rows * new columns, D)
-    return torch.cat([prefix, patches], dim=1)
 
 
 class Rotary2d(nn.Module):
@@ -160,6 +127,23 @@ class RelativePositionBias(nn.Module):
         return self.table.detach()[self.num_extra :].T.unflatten(1, self.offset_grid)  # (offsets, h) -> (h, R, C)
 
 
+def check_images(images: Tensor, config: ViTConfig, dtype: torch.dtype) -> None:
+    """Say what is wrong with images (B, C, H, W) before a model of this config and dtype takes them.
+
+    Raises:
+        ValueError: The images have another shape than the config says, or another dtype than the weights.
+    """
+    expected = (config.in_channels, config.image_height, config.image_width)
+    if images.ndim != 4 or tuple(images.shape[1:]) != expected:
+        raise ValueError(
+            f"This model takes images of shape (B, {', '.join(map(str, expected))}), not {tuple(images.shape)}."
+        )
+    if not images.is_floating_point():
+        raise ValueError(f"This model takes normalised float images, not {images.dtype}: see data.to_float.")
+    if images.dtype != dtype and not torch.is_autocast_enabled(images.device.type):
+        raise ValueError(f"The images are {images.dtype}, but the weights {dtype}: use images.to({dtype}).")
+
+
 class ViTEmbeddings(nn.Module):
     """Images to the sequence of tokens: [class token] [registers] patches, plus position codes (ViT, equation 1).
 
@@ -173,7 +157,7 @@ class ViTEmbeddings(nn.Module):
         super().__init__()
         self.patch_embedding = PatchEmbedding(config.patch_size, config.in_channels, config.embed_dim)
         d = config.embed_dim
-        self.class_token = nn.Parameter(torch.zeros(1, 1, d)) if config.pooling == "class_token" else None
+        self.class_token = nn.Parameter(torch.zeros(1, 1, d)) if config.has_class_token else None
         self.registers = nn.Parameter(torch.zeros(1, config.num_registers, d)) if config.num_registers else None
         if config.position == "learned":
             self.position_code = nn.Parameter(torch.zeros(1, config.num_tokens, d))
@@ -188,9 +172,41 @@ class ViTEmbeddings(nn.Module):
         """Map images (B, C, H, W) to tokens (B, N, D)."""
         tokens = self.patch_embedding(images)  # (B, C, H, W) -> (B, patches, D)
         prefix = [
-            token.expand(len(tokens), -1, -1) for token in (self.class_token, self.registers) if token is not None
+            token.expand(tokens.shape[0], -1, -1)  # (1, ., D) -> (B, ., D)
+            for token in (self.class_token, self.registers)
+            if token is not None
         ]
         tokens = torch.cat([*prefix, tokens], dim=1)  # -> (B, N, D)
         if self.position_code is not None:
             tokens = tokens + self.position_code
         return self.dropout(tokens)
+
+
+class TokenPool(nn.Module):
+    """From the tokens of an image to one vector.
+
+    - "class_token": take the first token (ViT).
+    - "mean": the mean of the patch tokens.
+    - "attention": a weighted mean of the patch tokens, with learned weights (Hassani et al. 2021, arXiv 2104.05704,
+      "SeqPool").
+
+    Args:
+        config: The model's settings.
+    """
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.pooling = config.pooling
+        self.num_prefix_tokens = config.num_prefix_tokens
+        if self.pooling == "attention":
+            self.score = nn.Linear(config.embed_dim, 1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens (B, N, D) to one vector for each image (B, D)."""
+        if self.pooling == "class_token":
+            return tokens[:, 0]  # (B, N, D) -> (B, D)
+        patches = tokens[:, self.num_prefix_tokens :]  # (B, N, D) -> (B, patches, D)
+        if self.pooling == "mean":
+            return patches.mean(dim=1)  # -> (B, D)
+        weights = self.score(patches).softmax(dim=1)  # -> (B, patches, 1)
+        return (weights * patches).sum(dim=1)  # -> (B, D)

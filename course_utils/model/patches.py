@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -39,6 +38,7 @@ def patchify(images: Tensor, patch_size: int) -> Tensor:
     rows, columns = height // p, width // p
     patches = images.reshape(-1, c, rows, p, columns, p)  # (B, C, H, W) -> (B, C, rows, P, columns, P)
     patches = patches.permute(0, 2, 4, 1, 3, 5)  # -> (B, rows, columns, C, P, P)
+    # in einops: rearrange(images, "b c (rows p1) (columns p2) -> b (rows columns) (c p1 p2)", p1=p, p2=p)
     return patches.reshape(*batch, rows * columns, c * p * p)  # -> (B, N, C*P*P)
 
 
@@ -75,6 +75,7 @@ def unpatchify(patches: Tensor, patch_size: int, image_size: tuple[int, int] | N
     c = patch_dim // (p * p)
     images = patches.reshape(-1, rows, columns, c, p, p)  # (B, N, C*P*P) -> (B, rows, columns, C, P, P)
     images = images.permute(0, 3, 1, 4, 2, 5)  # -> (B, C, rows, P, columns, P)
+    # in einops: rearrange(patches, "b (rows columns) (c p1 p2) -> b c (rows p1) (columns p2)", rows=rows, p1=p, p2=p)
     return images.reshape(*batch, c, rows * p, columns * p)  # -> (B, C, H, W)
 
 
@@ -179,31 +180,3 @@ def linear_to_conv_weight(weight: Tensor, in_channels: int) -> Tensor:
 def conv_to_linear_weight(weight: Tensor) -> Tensor:
     """Reshape the weight of a strided convolution, (D, C, P, P), to that of the linear map, (D, C*P*P)."""
     return weight.flatten(1)
-
-
-def resize_patch_weight(weight: Tensor, in_channels: int, patch_size: int) -> Tensor:
-    """Resize the weight of a linear patch embedding, so that patches of another size give nearly the same tokens.
-
-    Let R be the matrix that resizes a patch of side P to side Q (bicubic, antialiased, as in timm). The new weight is
-    the old one times the pseudo-inverse of R. A patch x that was enlarged, R x, then gives exactly the token of x; for
-    smaller patches the match is as close as can be on average. Plain interpolation of the weight would not do: four
-    times as many pixels would make a token about four times as large.
-
-    Args:
-        weight: (D, C*P*P).
-        in_channels: Channels C.
-        patch_size: The side Q that is wanted.
-
-    Returns:
-        (D, C*Q*Q).
-
-    Source: FlexiViT (Beyer et al. 2023, arXiv 2212.08013), section 3.4.
-    """
-    kernel = linear_to_conv_weight(weight, in_channels)  # (D, C*P*P) -> (D, C, P, P)
-    p, q = kernel.shape[-1], patch_size
-    if p == q:
-        return weight
-    pixels = torch.eye(p * p, dtype=torch.float64).unflatten(1, (1, p, p))  # (P*P, 1, P, P): each lights one pixel
-    enlarged = F.interpolate(pixels, (q, q), mode="bicubic", antialias=True)  # -> (P*P, 1, Q, Q)
-    inverse = torch.linalg.pinv(enlarged.flatten(1))  # of R^T (P*P, Q*Q) -> (Q*Q, P*P)
-    return (kernel.flatten(2) @ inverse.mT.to(weight)).flatten(1)  # (D, C, P*P) -> (D, C, Q*Q) -> (D, C*Q*Q)

@@ -10,7 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from course_utils.data import normalisation_of, remember
-from course_utils.model.vit import AtPatchSize
+from course_utils.model.resize import AtPatchSize
 from course_utils.training import distributed
 from course_utils.training.optimisers import make_optimizer
 from course_utils.training.recipes import Recipe, learning_rate_at

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
-from course_utils.support.settings import Settings, look_up
+from course_utils.support.settings import (
+    Count,
+    NotNegative,
+    Positive,
+    Rate,
+    Rule,
+    Settings,
+    Share,
+    Size,
+    look_up,
+)
 
-OPTIMIZERS = ("adamw", "muon")
+Optimizer = Literal["adamw", "muon"]
+OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
+BUDGETS = ("epochs", "steps", "minutes")
 
 
 @dataclass(frozen=True)
@@ -34,7 +46,7 @@ class Recipe(Settings):
         label_smoothing: Share of the target spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567).
         early_patch_size: Patch size in the early steps; 0 for the model's own. Patches twice as wide make a quarter as
             many tokens and a step about four times as cheap, and what it teaches lasts (Anagnostidis et al. 2024,
-            arXiv 2311.03233). The parameters keep their shapes: see :class:`course_utils.model.vit.AtPatchSize`.
+            arXiv 2311.03233). The parameters keep their shapes: see :class:`course_utils.model.resize.AtPatchSize`.
         early: Share of the steps, at the start, that have ``early_patch_size``.
         whitening: Where the map from patches to tokens starts: 0 at random; else it whitens the patches of the training
             images, and this is the standard deviation of a token's numbers (see
@@ -52,81 +64,58 @@ class Recipe(Settings):
         ema: Decay of the running average of the weights, which is evaluated beside them. 0 switches it off.
 
     Raises:
-        ValueError: A setting is impossible. The sentence names it.
+        TypeError: A setting is of the wrong type. The sentence names it.
+        ValueError: A setting is impossible. So does this one.
     """
 
-    epochs: float | None = None
-    steps: int | None = None
-    minutes: float | None = None
-    batch_size: int = 128
-    accumulate: int = 1
-    optimizer: str = "adamw"
-    learning_rate: float = 1e-3
-    final_learning_rate: float = 1e-5
-    warmup: float = 0.05
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.05
-    clip_norm: float = 1.0
-    label_smoothing: float = 0.1
-    early_patch_size: int = 0
-    early: float = 0.0
-    whitening: float = 0.0
-    crop_padding: int = 4
+    epochs: Positive | None = None
+    steps: Size | None = None
+    minutes: Positive | None = None
+    batch_size: Size = 128
+    accumulate: Size = 1
+    optimizer: Optimizer = "adamw"
+    learning_rate: Positive = 1e-3
+    final_learning_rate: NotNegative = 1e-5
+    warmup: Share = 0.05
+    betas: Annotated[tuple[Rate, Rate], Rule("two numbers from 0 to below 1")] = (0.9, 0.999)
+    weight_decay: NotNegative = 0.05
+    clip_norm: NotNegative = 1.0
+    label_smoothing: Rate = 0.1
+    early_patch_size: Count = 0
+    early: Rate = 0.0
+    whitening: NotNegative = 0.0
+    crop_padding: Count = 4
     flip: bool = True
-    rand_augment_n: int = 0
-    rand_augment_m: int = 9
-    erasing: float = 0.0
-    cutmix: float = 0.0
-    mixup: float = 0.0
-    mixup_alpha: float = 0.8
-    unmixed: float = 0.15
-    ema: float = 0.0
+    rand_augment_n: Count = 0
+    rand_augment_m: Annotated[int, Rule("a whole number from 0 to 30", lambda m: 0 <= m <= 30)] = 9
+    erasing: Share = 0.0
+    cutmix: Share = 0.0
+    mixup: Share = 0.0
+    mixup_alpha: Positive = 0.8
+    unmixed: Share = 0.15
+    ema: Rate = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "betas", tuple(self.betas))  # a list, as JSON gives it back
-        budgets = {name: getattr(self, name) for name in ("epochs", "steps", "minutes")}
-        given = [name for name, value in budgets.items() if value is not None]
-        if len(given) != 1:
-            raise ValueError(f"A recipe has one budget: give epochs, steps or minutes, not {len(given)} of them.")
-        if not budgets[given[0]] > 0:
-            raise ValueError(f"{given[0]} must be above 0, not {budgets[given[0]]}.")
-        for name in ("batch_size", "accumulate"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        super().__post_init__()
+        budgets = sum(getattr(self, name) is not None for name in BUDGETS)
+        if budgets != 1:
+            raise ValueError(f"A recipe has one budget: give epochs, steps or minutes, not {budgets} of them.")
         if self.batch_size % self.accumulate:
             raise ValueError(f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}.")
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer {self.optimizer!r} is unknown: choose one of {', '.join(OPTIMIZERS)}.")
-        for name in ("learning_rate", "mixup_alpha"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}.")
-        if not 0 <= self.final_learning_rate <= self.learning_rate:
+        if self.final_learning_rate > self.learning_rate:
             raise ValueError(
-                f"final_learning_rate must lie between 0 and learning_rate {self.learning_rate}, "
-                f"not {self.final_learning_rate}."
+                f"final_learning_rate must not be above learning_rate {self.learning_rate}, "
+                f"but it is {self.final_learning_rate}."
             )
-        for name in ("weight_decay", "clip_norm", "early_patch_size", "whitening", "crop_padding", "rand_augment_n"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, but it is {getattr(self, name)}.")
-        if not 0 <= self.rand_augment_m <= 30:
-            raise ValueError(f"rand_augment_m goes from 0 to 30, so {self.rand_augment_m} is impossible.")
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas are two numbers from 0 to below 1, not {self.betas}.")
         if (self.early_patch_size > 0) != (self.early > 0):
             raise ValueError("early_patch_size and early belong together: give both, or neither.")
-        for name in ("warmup", "erasing", "cutmix", "mixup", "unmixed"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is a share from 0 to 1, not {getattr(self, name)}.")
         if self.cutmix + self.mixup > 1:
             raise ValueError("cutmix and mixup are exclusive: their probabilities must not add up to more than 1.")
-        for name in ("early", "label_smoothing", "ema"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} goes from 0 to below 1, so {getattr(self, name)} is impossible.")
 
     def replace(self, **changes: Any) -> Recipe:
         """Return a copy with some settings changed. A new budget takes the place of the old one."""
-        if any(changes.get(name) is not None for name in ("epochs", "steps", "minutes")):
-            changes = {"epochs": None, "steps": None, "minutes": None} | changes
+        if any(changes.get(name) is not None for name in BUDGETS):
+            changes = dict.fromkeys(BUDGETS) | changes
         return super().replace(**changes)
 
     @classmethod

@@ -91,7 +91,7 @@ def test_data_says_what_there_is_and_checks_the_constants(capsys, monkeypatch):
         (["train", "--set", "learning_rate"], "NAME=VALUE"),
         (["train", "--set", "learning_rat=1"], "no setting named learning_rat"),
         (["train", "--model-set", "patch_size=5"], "patch_size 5 does not divide"),
-        (["train", "--model-set", "position=rotaty"], "position 'rotaty' is unknown"),
+        (["train", "--model-set", "position=rotaty"], "or 'relative', not 'rotaty'"),
         (["train", "--device", "tpu", "--sample", "always"], "tpu"),
         (["train", "--epochs", "1", "--steps", "1"], "one budget"),
         (["train", "--snapshots"], "add --set early=0 --set early_patch_size=0"),

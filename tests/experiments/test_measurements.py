@@ -128,7 +128,7 @@ def test_the_small_cnn_is_about_as_large_and_dear_as_cifar_micro():
 
 
 def test_a_setting_of_the_cnn_below_1_is_named():
-    with pytest.raises(ValueError, match="stages must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="stages must be a whole number of at least 1, not 0"):
         CNNConfig(stages=0)
 
 

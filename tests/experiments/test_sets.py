@@ -52,7 +52,7 @@ def test_the_digest_changes_with_every_setting_and_with_nothing_else(write_set):
         ("order = 1", "ordre = 1", "ordre means nothing"),
         ("depth = 2", "dept = 2", "variant 'plain': ViTConfig has no setting named dept"),
         ("epochs = 2", "minutes = 2", "cannot be repeated"),
-        ("recipe.warmup = 0.5", "recipe.warmup = 5", "variant 'wide | warm': warmup is a share"),
+        ("recipe.warmup = 0.5", "recipe.warmup = 5", "variant 'wide | warm': warmup must be a number from 0 to 1"),
         ("recipe.warmup = 0.5", "recipes.warmup = 5", "recipes means nothing"),
         ("recipe.warmup = 0.5", 'from = "plane"', "no variant further up 'plane'"),
         ('source = "sample"', 'source = "internet"', "'internet' is unknown"),

@@ -2,7 +2,6 @@ import math
 
 import pytest
 import torch
-from timm.layers import resample_abs_pos_embed
 
 from course_utils import VisionTransformer, ViTConfig
 from course_utils.model.embeddings import (
@@ -10,7 +9,6 @@ from course_utils.model.embeddings import (
     Rotary2d,
     ViTEmbeddings,
     grid_coordinates,
-    resize_positions,
     sincos_2d,
 )
 
@@ -49,43 +47,6 @@ def test_sincos_codes_are_distinct_and_of_one_length():
 def test_sincos_refuses_a_width_that_4_does_not_divide():
     with pytest.raises(ValueError, match="embed_dim that 4 divides, not 30"):
         sincos_2d((4, 4), 30)
-
-
-# resizing
-
-
-@pytest.mark.parametrize("prefix", [0, 1, 5])
-@pytest.mark.parametrize(("old", "new"), [((4, 4), (8, 8)), ((8, 8), (4, 4)), ((3, 5), (6, 4)), ((2, 6), (6, 2))])
-def test_resized_positions_equal_timms(old, new, prefix):
-    codes = torch.randn(1, prefix + old[0] * old[1], 12)
-    ours = resize_positions(codes, old, new, prefix)
-    assert torch.equal(ours, resample_abs_pos_embed(codes, list(new), list(old), prefix))
-    assert torch.equal(ours[:, :prefix], codes[:, :prefix])
-
-
-def test_resizing_to_the_same_grid_changes_nothing():
-    codes = torch.randn(1, 16, 12)
-    assert torch.equal(resize_positions(codes, (4, 4), (4, 4)), codes)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_resizing_keeps_a_constant_and_the_dtype(dtype):
-    codes = torch.full((1, 17, 12), 0.5, dtype=dtype)
-    resized = resize_positions(codes, (4, 4), (7, 9), num_prefix_tokens=1)
-    torch.testing.assert_close(resized, torch.full((1, 64, 12), 0.5, dtype=dtype))
-
-
-def test_resizing_keeps_rows_and_columns_apart():
-    codes = grid_coordinates((4, 8)).float()[None]  # each code is its own place
-    resized = resize_positions(codes, (4, 8), (8, 16))[0].reshape(8, 16, 2)
-    assert (resized[..., 0].diff(dim=0) > 0).all()
-    torch.testing.assert_close(resized[..., 0].diff(dim=1), torch.zeros(8, 15), atol=1e-5, rtol=0)
-    assert (resized[..., 1].diff(dim=1) > 0).all()
-
-
-def test_codes_that_do_not_fit_the_grid_are_refused():
-    with pytest.raises(ValueError, match="17 position codes do not fit a grid of 4x4 patches after 0 prefix"):
-        resize_positions(torch.zeros(1, 17, 8), (4, 4), (8, 8))
 
 
 # rotary

@@ -69,7 +69,7 @@ def timm_model(config):
         num_classes=config.num_classes,
         global_pool={"class_token": "token", "mean": "avg"}[config.pooling],
         fc_norm=False,
-        class_token=config.pooling == "class_token",
+        class_token=config.has_class_token,
         reg_tokens=config.num_registers,
         pos_embed={"learned": "learn", "none": "none"}[config.position],
         embed_dim=config.embed_dim,

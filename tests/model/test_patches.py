@@ -3,7 +3,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from timm.layers.patch_embed import resample_patch_embed
 
 from course_utils.model.patches import (
     ConvPatchEmbedding,
@@ -11,7 +10,6 @@ from course_utils.model.patches import (
     conv_to_linear_weight,
     linear_to_conv_weight,
     patchify,
-    resize_patch_weight,
     unpatchify,
     whitening_weight,
 )
@@ -109,30 +107,6 @@ def test_weights_change_their_shape_and_nothing_else():
 def test_bad_input_is_refused_with_a_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-# another patch size
-
-
-@pytest.mark.parametrize(("p", "q"), [(4, 8), (8, 4), (3, 5), (5, 3), (4, 6), (1, 4)])
-def test_a_resized_weight_equals_timms(p, q):
-    weight = torch.randn(7, 2 * p * p)
-    timms = resample_patch_embed(linear_to_conv_weight(weight, 2), [q, q])
-    torch.testing.assert_close(resize_patch_weight(weight, 2, q), conv_to_linear_weight(timms), atol=1e-4, rtol=1e-4)
-
-
-def test_an_enlarged_patch_gives_the_token_of_the_small_one():
-    weight, patches = torch.randn(7, 3 * 16), torch.randn(5, 3, 4, 4)
-    enlarged = F.interpolate(patches, (8, 8), mode="bicubic", antialias=True)
-    tokens = enlarged.flatten(1) @ resize_patch_weight(weight, 3, 8).T
-    torch.testing.assert_close(tokens, patches.flatten(1) @ weight.T, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_same_patch_size_changes_nothing_and_the_dtype_stays(dtype):
-    weight = torch.randn(7, 3 * 16, dtype=dtype)
-    assert torch.equal(resize_patch_weight(weight, 3, 4), weight)
-    assert resize_patch_weight(weight, 3, 2).dtype == dtype
 
 
 def test_whitened_patches_are_uncorrelated_and_come_with_both_signs():

@@ -7,11 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_utils import VisionTransformer, ViTConfig
-from course_utils.model.attention import set_attention_implementation
 from course_utils.model.config import ACTIVATIONS, NORMS, POOLINGS, POSITIONS
-from course_utils.model.embeddings import resize_positions
 from course_utils.model.patches import patchify, unpatchify
-from course_utils.model.vit import AtPatchSize
 
 TINY = ViTConfig(image_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3)
 
@@ -57,7 +54,7 @@ def has_no_gradient(config, name, parameter):
     elif name == f"encoder.blocks.{config.depth - 1}.attention.relative_bias.table" and config.num_prefix_tokens:
         prefix_asks = [0, 2]  # prefix to patch, prefix to prefix
         mask[prefix_asks] = True
-        if config.pooling == "class_token":
+        if config.has_class_token:
             mask = ~mask
     return mask
 
@@ -241,111 +238,3 @@ def test_images_of_another_dtype_are_refused(dtype, message):
 def test_autocast_may_mix_dtypes():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert VisionTransformer(TINY)(torch.zeros(1, 3, 16, 16, dtype=torch.bfloat16)).shape == (1, 10)
-
-
-# another image size
-
-
-@pytest.mark.parametrize("pooling", ["class_token", "mean"])
-@pytest.mark.parametrize("position", POSITIONS)
-def test_another_image_size(position, pooling, randomise):
-    config = TINY.replace(position=position, pooling=pooling, num_registers=1)
-    model, images = randomise(VisionTransformer(config)), images_for(config)
-    assert torch.equal(model.with_image_size(16)(images), model(images))
-
-    other = model.with_image_size((24, 32))
-    assert other.config == config.replace(image_size=(24, 32))
-    assert other(images_for(other.config)).isfinite().all()
-    old, new = model.state_dict(), other.state_dict()
-    resized = [name for name in old if "position_code" in name or "table" in name]
-    assert len(resized) == {"learned": 1, "relative": 2}.get(position, 0)
-    for name in old:
-        if name not in resized:
-            assert torch.equal(new[name], old[name])
-            assert new[name].data_ptr() != old[name].data_ptr()  # a copy: training one leaves the other alone
-
-
-def test_another_image_size_interpolates_learned_codes(randomise):
-    model = randomise(VisionTransformer(TINY))
-    code = model.with_image_size(32).embeddings.position_code
-    assert torch.equal(code, resize_positions(model.embeddings.position_code, (4, 4), (8, 8), num_prefix_tokens=1))
-
-
-def test_another_image_size_keeps_relative_biases_of_a_smooth_table():
-    """A bias that grows with the offset still does so, and the entries of the prefix are kept."""
-    model = VisionTransformer(TINY.replace(position="relative"))
-    bias = model.encoder.blocks[0].attention.relative_bias
-    down = torch.arange(7.0).repeat_interleave(7) - 3  # rows of offset, from -3 to 3
-    with torch.no_grad():
-        bias.table[:3], bias.table[3:] = 9.0, down[:, None]
-    table = model.with_image_size(32).encoder.blocks[0].attention.relative_bias.table.detach()
-    assert table.shape == (3 + 15 * 15, 3)
-    assert table[:3].eq(9).all()
-    grown = table[3:, 0].reshape(15, 15)
-    assert (grown.diff(dim=0) > 0).all()
-    torch.testing.assert_close(grown[7], torch.zeros(15), atol=1e-5, rtol=0)  # offset 0 stays offset 0
-
-
-def test_another_image_size_keeps_mode_dtype_and_way_of_attention():
-    model = VisionTransformer(TINY).double().eval()
-    set_attention_implementation(model, "written_out")
-    other = model.with_image_size(8)
-    assert not other.training
-    assert other(torch.zeros(1, 3, 8, 8, dtype=torch.float64)).dtype == torch.float64
-    assert all(block.attention.implementation == "written_out" for block in other.encoder.blocks)
-    assert model.train().with_image_size(8).training
-    with pytest.raises(ValueError, match="patch_size 4 does not divide"):
-        model.with_image_size(18)
-
-
-# another patch size
-
-
-@pytest.mark.parametrize("pooling", ["class_token", "mean"])
-@pytest.mark.parametrize("position", POSITIONS)
-def test_another_patch_size(position, pooling, randomise):
-    config = TINY.replace(position=position, pooling=pooling, num_registers=1)
-    model, images = randomise(VisionTransformer(config)), images_for(config)
-    assert torch.equal(model.with_patch_size(4)(images), model(images))
-
-    coarse = model.with_patch_size(8)
-    assert coarse.config == config.replace(patch_size=8)
-    assert coarse(images).isfinite().all()
-    old, new = model.state_dict(), coarse.state_dict()
-    resized = [name for name in old if "position_code" in name or "table" in name or "patch_embedding" in name]
-    changed = [name for name in old if old[name].shape != new[name].shape or not torch.equal(old[name], new[name])]
-    assert changed == [name for name in resized if not name.endswith("bias")]
-
-
-def test_larger_patches_of_an_enlarged_image_are_the_smaller_patches_of_the_image(randomise):
-    """One grid, so one sequence of tokens: an image, and the same twice as large with patches twice as large."""
-    small = randomise(VisionTransformer(TINY))
-    with torch.no_grad():
-        small.embeddings.position_code[:, 1:] = small.embeddings.position_code[:, 1:2]  # one code survives resizing
-    large = small.with_image_size(32).with_patch_size(8)
-    images = images_for(TINY)
-    patches = patchify(images, 4).unflatten(2, (3, 4, 4)).flatten(0, 1)  # (B*N, 3, 4, 4)
-    enlarged = F.interpolate(patches, (8, 8), mode="bicubic", antialias=True)
-    enlarged = unpatchify(enlarged.flatten(1).unflatten(0, (2, 16)), 8)  # (B, 3, 32, 32), each patch by itself
-    torch.testing.assert_close(large(enlarged), small(images), atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("position", POSITIONS)
-def test_a_model_at_work_with_other_patches_trains_its_own_parameters(position, randomise):
-    model = randomise(VisionTransformer(TINY.replace(position=position, pooling="mean")))
-    images, other = images_for(TINY), AtPatchSize(model, 8).eval()
-    assert torch.equal(other(images), model.with_patch_size(8)(images))
-    assert {id(parameter) for parameter in other.parameters()} == {id(parameter) for parameter in model.parameters()}
-
-    F.cross_entropy(other(images), torch.tensor([1, 2])).backward()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            assert parameter.grad.abs().max() > 0
-            parameter -= 0.1 * parameter.grad
-    assert torch.equal(other(images), model.with_patch_size(8)(images))
-
-
-def test_a_model_at_work_with_other_patches_knows_whether_it_is_trained():
-    other, images = AtPatchSize(VisionTransformer(TINY.replace(dropout=0.5)), 8), images_for(TINY)
-    assert not torch.equal(other.train()(images), other(images))
-    assert torch.equal(other.eval()(images), other(images))

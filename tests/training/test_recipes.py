@@ -14,26 +14,29 @@ from course_utils.training.recipes import RECIPES, Recipe, learning_rate_at
     [
         ({}, "one budget"),
         ({"epochs": 1, "steps": 5}, "one budget"),
-        ({"epochs": 0}, "epochs must be above 0"),
-        ({"minutes": -1}, "minutes must be above 0"),
-        ({"steps": 5, "batch_size": 0}, "batch_size"),
+        ({"epochs": 0}, "epochs must be a number above 0, not 0"),
+        ({"minutes": -1}, "minutes must be a number above 0, not -1"),
+        ({"steps": 5, "batch_size": 0}, "batch_size must be a whole number of at least 1, not 0"),
         ({"steps": 5, "accumulate": 0}, "accumulate"),
         ({"steps": 5, "batch_size": 10, "accumulate": 3}, "accumulate 3 does not divide"),
-        ({"steps": 5, "optimizer": "sgd"}, "choose one of adamw, muon"),
+        ({"steps": 5, "optimizer": "sgd"}, "optimizer must be 'adamw' or 'muon', not 'sgd'"),
         ({"steps": 5, "learning_rate": 0.0}, "learning_rate"),
-        ({"steps": 5, "learning_rate": math.nan}, "learning_rate"),
+        ({"steps": 5, "learning_rate": math.nan}, "learning_rate must be a number above 0, not nan"),
+        ({"steps": 5, "clip_norm": math.nan}, "clip_norm"),
+        ({"epochs": math.inf}, "epochs"),
         ({"steps": 5, "final_learning_rate": 1.0}, "final_learning_rate"),
         ({"steps": 5, "weight_decay": -0.1}, "weight_decay"),
         ({"steps": 5, "clip_norm": -1.0}, "clip_norm"),
         ({"steps": 5, "early_patch_size": 8}, "belong together"),
         ({"steps": 5, "early": 0.5}, "belong together"),
-        ({"steps": 5, "early_patch_size": -8, "early": 0.5}, "early_patch_size must not be negative"),
-        ({"steps": 5, "early_patch_size": 8, "early": 1.0}, "early goes from 0"),
-        ({"steps": 5, "whitening": -0.3}, "whitening must not be negative"),
+        ({"steps": 5, "early_patch_size": -8, "early": 0.5}, "early_patch_size must be a whole number of at least 0"),
+        ({"steps": 5, "early_patch_size": 8, "early": 1.0}, "early must be a number from 0 to below 1"),
+        ({"steps": 5, "whitening": -0.3}, "whitening must be a number of at least 0"),
         ({"steps": 5, "crop_padding": -1}, "crop_padding"),
         ({"steps": 5, "rand_augment_n": -1}, "rand_augment_n"),
-        ({"steps": 5, "rand_augment_m": 31}, "rand_augment_m"),
-        ({"steps": 5, "betas": (0.9, 1.0)}, "betas"),
+        ({"steps": 5, "rand_augment_m": 31}, "rand_augment_m must be a whole number from 0 to 30, not 31"),
+        ({"steps": 5, "betas": (0.9, 1.0)}, "betas must be two numbers from 0 to below 1"),
+        ({"steps": 5, "betas": [0.9]}, "betas must be two numbers"),
         ({"steps": 5, "warmup": 1.5}, "warmup"),
         ({"steps": 5, "cutmix": 0.7, "mixup": 0.7}, "exclusive"),
         ({"steps": 5, "mixup_alpha": 0.0}, "mixup_alpha"),
@@ -44,6 +47,23 @@ from course_utils.training.recipes import RECIPES, Recipe, learning_rate_at
 def test_an_impossible_recipe_is_refused_by_name(changes, words):
     with pytest.raises(ValueError, match=words):
         Recipe(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"learning_rate": "0.01x"}, "learning_rate must be a number above 0, not '0.01x'"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number of at least 1, not 2.5"),
+        ({"betas": 0.9}, "betas must be two numbers from 0 to below 1, not 0.9"),
+        ({"flip": 3}, "flip must be true or false, not 3"),
+        ({"optimizer": None}, "optimizer must be 'adamw' or 'muon', not None"),
+        ({"warmup": True}, "warmup must be a number from 0 to 1, not True"),
+        ({"steps": 2.5}, "steps must be a whole number of at least 1, not 2.5"),
+    ],
+)
+def test_a_setting_of_the_wrong_type_is_refused_by_name(changes, words):
+    with pytest.raises(TypeError, match=words):
+        Recipe(**{"steps": 5} | changes)
 
 
 @pytest.mark.parametrize("name", RECIPES)
