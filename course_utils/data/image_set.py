@@ -5,17 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from course_utils.data.normalisation import Normalisation
 
+if TYPE_CHECKING:
+    from course_utils.data.folder import PictureFolder
+
 _SOURCES = {
     "official": "official CIFAR-10",
     "sample": "shipped sample of CIFAR-10 (accuracies are not comparable with the whole data set)",
     "synthetic": "synthetic images",
+    "folder": "folder",
+    "torchvision": "torchvision's",
 }
 
 
@@ -31,8 +37,9 @@ class ImageSet:
         labels: int64, ``(N,)``, values 0 to ``len(classes) - 1``.
         classes: The name of each class, in the order of the labels.
         split: Which part of the data set this is, for example ``"train"``.
-        source: One word: ``"official"``, ``"sample"`` or ``"synthetic"``.
+        source: One word: ``"official"``, ``"sample"``, ``"synthetic"``, ``"folder"`` or ``"torchvision"``.
         normalisation: How its pixels become floats. All parts of a data set share that of the training part.
+        name: What it is called, if the source has more than one: the folder's name, for example, without its path.
 
     Raises:
         ValueError: The tensors do not have these shapes, types or values, or the normalisation other channels.
@@ -44,6 +51,7 @@ class ImageSet:
     split: str
     source: str
     normalisation: Normalisation
+    name: str = ""
 
     def __post_init__(self) -> None:
         if self.images.dtype != torch.uint8 or self.images.dim() != 4:
@@ -58,12 +66,96 @@ class ImageSet:
         if channels != self.images.shape[1]:
             raise ValueError(f"normalisation is for {channels} channels, but the images have {self.images.shape[1]}.")
 
+    @classmethod
+    def from_folder(
+        cls, path: str | Path, image_size: int | tuple[int, int], split: str = "all", channels: int | None = None
+    ) -> ImageSet:
+        """Read a folder that holds one subfolder of pictures a class.
+
+        For several splits read it once: :func:`course_utils.data.folder.read_folder`, then :meth:`from_pictures`.
+
+        Args:
+            path: The folder.
+            image_size: (H, W) in pixels that every picture is cropped and resized to, or one number for a square.
+            split: ``"train"`` (80% of each class), ``"validation"`` (10%), ``"trainval"`` (both), ``"test"`` (10%) or
+                ``"all"``. Which pictures these are follows from the content of their files.
+            channels: 3 for colour, 1 for grey; None: 1 if no picture has any colour, else 3.
+
+        Raises:
+            OSError: The folder cannot be read, or is no folder.
+            MemoryError: A picture needs more memory than there is.
+            ValueError: The folder has no two classes with pictures; the split is empty; or there is no such split, size
+                or number of channels.
+        """
+        from course_utils.data.folder import parts_of, read_folder  # late: it needs an image library
+
+        parts_of(split)  # an error now and not after the reading
+        return cls.from_pictures(read_folder(path, image_size, channels), split)
+
+    @classmethod
+    def from_pictures(cls, pictures: PictureFolder, split: str = "all") -> ImageSet:
+        """Take one split of a folder that was read.
+
+        Raises:
+            ValueError: There is no such split, or it is empty.
+        """
+        chosen = pictures.chosen(split)  # (N,)
+        return cls(
+            pictures.images[chosen],
+            pictures.labels[chosen],
+            pictures.classes,
+            split,
+            "folder",
+            pictures.normalisation,
+            pictures.name,
+        )
+
+    @classmethod
+    def from_torchvision(
+        cls,
+        dataset: Any,
+        split: str = "train",
+        image_size: int | tuple[int, int] | None = None,
+        channels: int | None = None,
+        classes: Sequence[str] | None = None,
+        normalisation: Normalisation | None = None,
+    ) -> ImageSet:
+        """Read a data set of torchvision's, made without a transform, or any other with items ``(image, label)``.
+
+        Example:
+            >>> train = ImageSet.from_torchvision(CIFAR100("data"))  # doctest: +SKIP
+            >>> test = ImageSet.from_torchvision(  # doctest: +SKIP
+            ...     CIFAR100("data", train=False), "test", normalisation=train.normalisation
+            ... )
+
+        Args:
+            dataset: Its images are PIL images or uint8 tensors ``(C, H, W)``, its labels whole numbers.
+            split: What this part is called.
+            image_size: (H, W) to crop and resize to, or one number for a square; None: as they are.
+            channels: 3 for colour, 1 for grey; None: 1 if no image has any colour, else 3.
+            classes: The names of the classes; None: ``dataset.classes``, or else ``"0"``, ``"1"``, ...
+            normalisation: That of the training part; None if this is the training part.
+
+        Raises:
+            ValueError: The data set is empty or its items are something else; its images differ in size and
+                ``image_size`` is None; or this is no training part and ``normalisation`` is missing.
+        """
+        from course_utils.data.folder import read_torchvision  # late: it needs an image library
+
+        if normalisation is None and split not in ("train", "trainval", "all"):
+            raise ValueError(f"The {split} split takes the training part's normalisation=..., not one of its own.")
+        images, labels, classes = read_torchvision(dataset, image_size, channels, classes)
+        if normalisation is None:
+            normalisation = Normalisation.of(images)
+        return cls(images, labels, classes, split, "torchvision", normalisation, type(dataset).__name__)
+
     @property
     def description(self) -> str:
         """One line for humans: which source, which split, how many images."""
         channels, height, width = self.images.shape[1:]
+        source = f"{_SOURCES.get(self.source, self.source)} {self.name}".strip()
         return (
-            f"{_SOURCES.get(self.source, self.source)}, {self.split} split: {len(self):,} images of "
+            f"{source}, {self.split} split: {len(self):,} images of "
             f"{channels}x{height}x{width} in {len(self.classes)} classes"
         )
 
@@ -97,13 +189,14 @@ class ImageSet:
         """Return a record for JSON that says exactly which images these are.
 
         Returns:
-            ``source``, ``split``, ``images`` (how many), ``shape`` (of one image), ``classes`` (names) and
-            ``sha256`` over the pixel bytes, then the label bytes.
+            ``source``, ``name`` if there is one, ``split``, ``images`` (how many), ``shape`` (of one image),
+            ``classes`` (names) and ``sha256`` over the pixel bytes, then the label bytes.
         """
         digest = hashlib.sha256(self.images.cpu().contiguous().numpy().data)
         digest.update(self.labels.cpu().contiguous().numpy().data)
         return {
             "source": self.source,
+            **({"name": self.name} if self.name else {}),
             "split": self.split,
             "images": len(self),
             "shape": list(self.images.shape[1:]),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from picture_folder import write_picture_folder
 
 from course_utils.data import cifar10, official
 
@@ -88,3 +89,9 @@ def tiny(monkeypatch) -> Tiny:
     data = Tiny()
     monkeypatch.setattr(official, "LAYOUTS", (data.layout(official.PYTHON), data.layout(official.BINARY)))
     return data
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Path:
+    """Return a folder of pictures as people have them; nobody writes into it."""
+    return write_picture_folder(tmp_path_factory.mktemp("own") / "my pictures")

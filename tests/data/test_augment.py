@@ -14,21 +14,22 @@ from hypothesis import strategies as st
 from torchvision.transforms import v2
 
 from course_utils.data import (
-    CIFAR10_MEAN,
-    CIFAR10_STD,
+    CIFAR10_NORMALISATION,
     Augmentation,
-    ImageSet,
-    compute_normalisation,
+    Normalisation,
+    classes_of,
     load_cifar10,
     mix,
+    normalisation_of,
     patterns,
     rand_augment,
     random_crop_flip,
     random_erasing,
-    to_float,
+    remember,
 )
 from course_utils.data.rand_augment import rand_augment_operations
 
+NORMALISE = CIFAR10_NORMALISATION
 FULL = os.environ.get("CIFAR10_ROOT")
 
 
@@ -39,9 +40,9 @@ def noise(*shape, seed=0):
 # ---- normalisation
 
 
-def test_to_float_by_hand():
+def test_normalisation_by_hand():
     images = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
-    result = to_float(images, mean=(0.5, 0.2, 0.5), std=(0.5, 0.1, 0.25))
+    result = Normalisation(mean=(0.5, 0.2, 0.5), std=(0.5, 0.1, 0.25))(images)
     assert result.dtype == torch.float32
     torch.testing.assert_close(result.flatten(), torch.tensor([-1.0, 0.0, 2.0]))
 
@@ -49,33 +50,77 @@ def test_to_float_by_hand():
 def test_normalised_images_have_mean_0_and_std_1():
     images = noise(50, 3, 8, 8)
     images[:, 1] //= 3
-    image_set = ImageSet(images, torch.zeros(50, dtype=torch.int64), ("a",), "train", "synthetic")
-    result = to_float(images, *compute_normalisation(image_set))
+    result = Normalisation.of(images)(images)
     torch.testing.assert_close(result.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(result.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5, rtol=0)
 
 
-def test_compute_normalisation_takes_grey_images_and_needs_some():
-    image_set = patterns(40, seed=0)
-    mean, std = compute_normalisation(image_set)
-    pixels = image_set.images.double() / 255
-    assert mean == pytest.approx([pixels.mean().item()], abs=1e-12)
-    assert std == pytest.approx([pixels.std(correction=0).item()], abs=1e-12)
+def test_the_normalisation_of_images_takes_grey_ones_and_needs_some():
+    images = patterns(40, seed=0).images
+    found = Normalisation.of(images)
+    pixels = images.double() / 255
+    assert found.mean == pytest.approx([pixels.mean().item()], abs=1e-12)
+    assert found.std == pytest.approx([pixels.std(correction=0).item()], abs=1e-12)
     with pytest.raises(ValueError, match="no images"):
-        compute_normalisation(image_set.subset([]))
+        Normalisation.of(images[:0])
+
+
+def test_a_channel_that_is_the_same_everywhere_becomes_0():
+    images = noise(5, 2, 4, 4)
+    images[:, 1] = 77
+    normalisation = Normalisation.of(images)
+    assert normalisation.std[1] == 1
+    torch.testing.assert_close(normalisation(images)[:, 1], torch.zeros(5, 4, 4))
+
+
+def test_no_normalisation_leaves_pixels_between_0_and_1():
+    images = noise(2, 3, 4, 4)
+    assert torch.equal(Normalisation.none(3)(images), images.float() / 255)
+
+
+def test_a_normalisation_survives_json():
+    written = json.dumps(dataclasses.asdict(CIFAR10_NORMALISATION))
+    assert Normalisation(**json.loads(written)) == CIFAR10_NORMALISATION
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "message"),
+    [
+        ((), (), "one number a channel each, not 0 and 0"),
+        ((0.5, 0.5), (0.2,), "one number a channel each, not 2 and 1"),
+        ((0.5,), (0.0,), "above 0"),
+        ((0.5,), (float("nan"),), "finite"),
+        ((float("inf"),), (0.2,), "finite"),
+    ],
+)
+def test_a_normalisation_that_cannot_be_is_refused(mean, std, message):
+    with pytest.raises(ValueError, match=message):
+        Normalisation(mean, std)
+
+
+def test_a_model_keeps_normalisation_and_classes_and_says_if_it_knows_none():
+    model = torch.nn.Linear(2, 2)
+    with pytest.raises(ValueError, match="This Linear does not know how its images are normalised"):
+        normalisation_of(model)
+    with pytest.raises(ValueError, match="This Linear does not know what its classes are called"):
+        classes_of(model)
+    remember(model, CIFAR10_NORMALISATION, ["a", "b"])
+    assert normalisation_of(model) == CIFAR10_NORMALISATION
+    assert classes_of(model) == ("a", "b")
+    assert set(model.state_dict()) == {"weight", "bias"}
 
 
 def test_the_known_normalisation_fits_the_sample():
-    mean, std = compute_normalisation(load_cifar10("trainval", sample="always"))
-    assert mean == pytest.approx(CIFAR10_MEAN, abs=0.01)
-    assert std == pytest.approx(CIFAR10_STD, abs=0.01)
+    found = Normalisation.of(load_cifar10("trainval", sample="always").images)
+    assert found.mean == pytest.approx(CIFAR10_NORMALISATION.mean, abs=0.01)
+    assert found.std == pytest.approx(CIFAR10_NORMALISATION.std, abs=0.01)
 
 
 @pytest.mark.skipif(not FULL, reason="CIFAR10_ROOT does not name the whole data set")
 def test_the_known_normalisation_is_that_of_the_whole_data_set():
-    mean, std = compute_normalisation(load_cifar10("trainval", FULL, sample="never"))
-    assert mean == pytest.approx(CIFAR10_MEAN, abs=5e-5)
-    assert std == pytest.approx(CIFAR10_STD, abs=5e-5)
+    found = Normalisation.of(load_cifar10("trainval", FULL, sample="never").images)
+    assert found.mean == pytest.approx(CIFAR10_NORMALISATION.mean, abs=5e-5)
+    assert found.std == pytest.approx(CIFAR10_NORMALISATION.std, abs=5e-5)
 
 
 # ---- crop and flip
@@ -123,7 +168,7 @@ def test_without_flip_no_image_is_mirrored_and_the_crops_stay():
     assert mirrored.any()
     assert torch.equal(random_crop_flip(images, padding=0, flip=False), images)
     torch.manual_seed(0)
-    assert torch.equal(Augmentation(flip=False)(images), to_float(straight))
+    assert torch.equal(Augmentation(NORMALISE, flip=False)(images), NORMALISE(straight))
 
 
 def test_floats_are_moved_like_bytes():
@@ -297,8 +342,10 @@ CHANCES = {
     "crop and flip": lambda images: random_crop_flip(images),
     "erasing": lambda images: random_erasing(images, 0.5),
     "RandAugment": lambda images: rand_augment(images, 2, 9),
-    "mix": lambda images: torch.cat([each.flatten() for each in mix(to_float(images), torch.arange(32), 32, 0.5, 0.5)]),
-    "all": Augmentation(rand_augment_n=2, erasing_probability=0.5),
+    "mix": lambda images: torch.cat(
+        [each.flatten() for each in mix(NORMALISE(images), torch.arange(32), 32, 0.5, 0.5)]
+    ),
+    "all": Augmentation(NORMALISE, rand_augment_n=2, erasing_probability=0.5),
 }
 
 
@@ -335,34 +382,38 @@ def test_the_images_given_are_left_as_they_are(name):
 
 def test_augmentation_is_its_steps_in_order():
     images = noise(16, 3, 32, 32)
-    augment = Augmentation(rand_augment_n=1, rand_augment_m=5, erasing_probability=0.5, padding=2, mode="constant")
+    augment = Augmentation(
+        NORMALISE, rand_augment_n=1, rand_augment_m=5, erasing_probability=0.5, padding=2, mode="constant"
+    )
     torch.manual_seed(0)
     result = augment(images)
     torch.manual_seed(0)
-    expected = random_erasing(to_float(rand_augment(random_crop_flip(images, 2, "constant"), 1, 5)), 0.5)
+    expected = random_erasing(NORMALISE(rand_augment(random_crop_flip(images, 2, "constant"), 1, 5)), 0.5)
     assert torch.equal(result, expected)
     assert (result.dtype, result.shape) == (torch.float32, images.shape)
 
 
 def test_augmentation_can_be_written_down():
-    augment = Augmentation(rand_augment_n=2)
-    assert Augmentation(**json.loads(json.dumps(dataclasses.asdict(augment)))).rand_augment_n == 2
+    augment = Augmentation(NORMALISE, rand_augment_n=2)
+    written = json.loads(json.dumps(dataclasses.asdict(augment)))
+    written["normalisation"] = Normalisation(**written["normalisation"])
+    assert Augmentation(**written) == augment
 
 
 def test_the_default_is_crop_and_flip_only():
     images = noise(16, 3, 32, 32)
     torch.manual_seed(0)
-    result = Augmentation()(images)
+    result = Augmentation(NORMALISE)(images)
     torch.manual_seed(0)
-    assert torch.equal(result, to_float(random_crop_flip(images)))
+    assert torch.equal(result, NORMALISE(random_crop_flip(images)))
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: to_float(torch.zeros(2, 3, 4, 4)), "uint8 images, not torch.float32"),
-        (lambda: to_float(noise(2, 1, 4, 4)), "need 1 numbers, one a channel, not 3 and 3"),
-        (lambda: to_float(noise(3, 4, 4)), r"shape \(B, C, H, W\), not \(3, 4, 4\)"),
+        (lambda: NORMALISE(torch.zeros(2, 3, 4, 4)), "uint8 images, not torch.float32"),
+        (lambda: NORMALISE(noise(2, 1, 4, 4)), "for 3 channels, not for 1"),
+        (lambda: NORMALISE(noise(3, 4, 4)), r"shape \(B, C, H, W\), not \(3, 4, 4\)"),
         (lambda: random_crop_flip(noise(2, 3, 4, 4)), r"smaller than the image \(4x4\), not 4"),
         (lambda: random_crop_flip(noise(2, 3, 4, 4), -1), "0 or more .* not -1"),
         (lambda: random_crop_flip(noise(2, 3, 9, 9), mode="edge"), "'reflect' or 'constant', not 'edge'"),
@@ -371,7 +422,7 @@ def test_the_default_is_crop_and_flip_only():
         (lambda: rand_augment(noise(3, 4, 4)), r"not torch.uint8 of \(3, 4, 4\)"),
         (lambda: rand_augment(noise(2, 3, 4, 4), n=-1), "n=-1"),
         (lambda: rand_augment(noise(2, 3, 4, 4), m=31), "m from 0 to 30, not n=2 and m=31"),
-        (lambda: mix(noise(2, 3, 4, 4), torch.arange(2), 2), "float images, not torch.uint8: call to_float"),
+        (lambda: mix(noise(2, 3, 4, 4), torch.arange(2), 2), "float images, not torch.uint8: normalise them first"),
         (lambda: mix(torch.zeros(2, 3, 4, 4), torch.arange(2), 2, 0.6, 0.5), "at most 1, not 0.6 and 0.5"),
         (lambda: mix(torch.zeros(2, 3, 4, 4), torch.arange(2), 2, -0.1), "0 or more"),
     ],

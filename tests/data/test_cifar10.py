@@ -14,6 +14,7 @@ import torch
 from course_utils.data import (
     CIFAR10_CLASSES,
     ImageSet,
+    Normalisation,
     cifar10,
     download,
     find_cifar10,
@@ -26,12 +27,13 @@ from course_utils.support.files import DamagedFileError
 
 FULL = os.environ.get("CIFAR10_ROOT")
 needs_full = pytest.mark.skipif(not FULL, reason="CIFAR10_ROOT does not name the whole data set")
+PLAIN = Normalisation.none(3)
 BOTH = pytest.mark.parametrize("layout", ["cifar-10-batches-py", "cifar-10-batches-bin"])
 
 
 def small_set(n=6, classes=3) -> ImageSet:
     images = torch.randint(0, 256, (n, 3, 4, 4), dtype=torch.uint8)
-    return ImageSet(images, torch.arange(n) % classes, tuple("abc"[:classes]), "train", "synthetic")
+    return ImageSet(images, torch.arange(n) % classes, tuple("abc"[:classes]), "train", "synthetic", PLAIN)
 
 
 # ---- the container
@@ -65,7 +67,8 @@ def test_subset_takes_what_it_is_told(indices, positions):
     part = images.subset(indices)
     assert torch.equal(part.images, images.images[positions])
     assert torch.equal(part.labels, images.labels[positions])
-    assert (part.classes, part.split, part.source) == (images.classes, images.split, images.source)
+    for field in ("classes", "split", "source", "normalisation", "name"):
+        assert getattr(part, field) == getattr(images, field)
 
 
 def test_record_is_json_and_notices_any_change():
@@ -80,8 +83,8 @@ def test_record_is_json_and_notices_any_change():
     )
     pixels = images.images.clone()
     pixels[5, 2, 3, 3] ^= 1
-    other_pixels = ImageSet(pixels, images.labels, images.classes, "train", "synthetic")
-    other_labels = ImageSet(images.images, images.labels.flip(0), images.classes, "train", "synthetic")
+    other_pixels = ImageSet(pixels, images.labels, images.classes, "train", "synthetic", PLAIN)
+    other_labels = ImageSet(images.images, images.labels.flip(0), images.classes, "train", "synthetic", PLAIN)
     assert len({each.describe()["sha256"] for each in (images, other_pixels, other_labels)}) == 3
 
 
@@ -108,7 +111,12 @@ LABELS = torch.tensor([0, 1])
 )
 def test_image_set_refuses_wrong_tensors(images, labels, message):
     with pytest.raises(ValueError, match=message):
-        ImageSet(images, labels, ("a", "b"), "train", "synthetic")
+        ImageSet(images, labels, ("a", "b"), "train", "synthetic", PLAIN)
+
+
+def test_image_set_refuses_a_normalisation_for_other_channels():
+    with pytest.raises(ValueError, match="normalisation is for 1 channels, but the images have 3"):
+        ImageSet(PIXELS, LABELS, ("a", "b"), "train", "synthetic", Normalisation.none(1))
 
 
 # ---- the official files
