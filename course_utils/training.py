@@ -11,7 +11,7 @@ import copy
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from course_utils.interrupts import StopRequest
 from course_utils.muon import Muon
 from course_utils.patches import PatchEmbedding, patchify, whitening_weight
 from course_utils.recipes import Recipe, learning_rate_at
-from course_utils.stream import BatchStream, seed_step
+from course_utils.stream import BatchesAhead, BatchStream, seed_step
 from course_utils.vit import AtPatchSize, VisionTransformer
 
 CHECKPOINT_SECONDS = 60.0
@@ -105,6 +105,8 @@ class Trainer:
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto", "fp32" or "bf16" (autocast; weights and optimiser stay float32).
         compile_model: Whether ``torch.compile`` makes the step faster, for about a minute of compiling first.
+        workers: Processes that prepare the batches ahead, on the CPU; the batches are the same with any number of them.
+            0: they are prepared between the steps, on the device.
         report_every: Passes from one entry of the history to the next; 0.1 looks ten times in each pass.
         mean, std: Normalisation of each channel, in the range 0..1 of pixel values.
         show_progress: Whether a progress bar is shown.
@@ -128,6 +130,7 @@ class Trainer:
         device: str = "auto",
         precision: str = "auto",
         compile_model: bool = False,
+        workers: int = 0,
         report_every: float = 1.0,
         mean: tuple[float, ...] = CIFAR10_MEAN,
         std: tuple[float, ...] = CIFAR10_STD,
@@ -164,7 +167,10 @@ class Trainer:
         self.compile_model = compile_model
         self._put_to_work(self.early_model)
 
-        self.stream = BatchStream(train_set, recipe, seed, self.mean, self.std, model.config.num_classes, self.device)
+        prepared_on = torch.device("cpu") if workers else self.device
+        self.stream = BatchStream(train_set, recipe, seed, self.mean, self.std, model.config.num_classes, prepared_on)
+        self.workers = workers
+        self._ahead: Iterator[tuple[Tensor, Tensor]] | None = None  # while the workers are at work
 
         self.step = 0
         self.total_steps = 0
@@ -195,7 +201,7 @@ class Trainer:
         if not (resume and self._resume()):
             self.total_steps = self._steps_in_budget()
         last_save = time.perf_counter()
-        with StopRequest() as stop, self._progress_bar() as bar:
+        with StopRequest() as stop, self._progress_bar() as bar, self._batches_ahead():
             while self.step < self.total_steps:
                 step_start = time.perf_counter()
                 self._train_step()
@@ -231,7 +237,7 @@ class Trainer:
         due = self.early_model if early else self.model
         if due is not self.at_work:
             self._put_to_work(due)
-        images, targets = self.stream.batch(self.step, mixing=self._mixing(self.step))
+        images, targets = self._batch()
         share = len(images) // distributed.world_size()
         mine = slice(distributed.rank() * share, (distributed.rank() + 1) * share)
         seed_step(self.seed, self.step, f"model {distributed.rank()}")  # dropout differs between processes
@@ -256,6 +262,26 @@ class Trainer:
             self.average.update_parameters(self.model)
         self._pending.append((self.step, loss_sum, correct))
         self.step += 1
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        """Return the batch of this step, on the device."""
+        if self._ahead is None:
+            images, targets = self.stream.batch(self.step, mixing=self._mixing(self.step))
+        else:
+            images, targets = next(self._ahead)
+        return images.to(self.device, non_blocking=True), targets.to(self.device, non_blocking=True)
+
+    @contextlib.contextmanager
+    def _batches_ahead(self) -> Iterator[None]:
+        """Let the workers, if there are any, prepare the batches of the steps to come."""
+        if self.workers:
+            batches = BatchesAhead(self.stream, self._mixed_steps())
+            steps = range(self.step, self.total_steps)
+            self._ahead = batches.of_steps(steps, self.workers, pin_memory=self.device.type == "cuda")
+        try:
+            yield
+        finally:
+            self._ahead = None  # the workers end with it
 
     def _put_to_work(self, model: nn.Module) -> None:
         """Let the next steps train this: the model, or early on the model at another patch size."""
@@ -442,7 +468,10 @@ class Trainer:
 
     def _mixing(self, step: int) -> bool:
         """Whether CutMix and MixUp may touch the batch of a step: not in the last share of the run."""
-        return step < (1 - self.recipe.unmixed) * self.total_steps
+        return step < self._mixed_steps()
+
+    def _mixed_steps(self) -> float:
+        return (1 - self.recipe.unmixed) * self.total_steps
 
     def _anyone(self, wish: bool) -> bool:
         """Whether any process has this wish: all must agree to stop or save at the same step."""
