@@ -104,6 +104,8 @@ def train(options: argparse.Namespace) -> int:
             device=options.device,
             precision=options.precision,
             compile_model=options.compile,
+            workers=options.workers,
+            report_every=options.report_every,
         )
         if trainer.is_main:
             print(train_set.description)
@@ -366,6 +368,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
     command.add_argument("--compile", action="store_true", help="compile the model: a minute first, faster then")
+    command.add_argument("--workers", type=int, default=0, help="processes that prepare batches ahead, for a GPU")
+    command.add_argument("--report-every", type=float, default=1.0, help="passes between two looks at validation")
 
     command = add(evaluate, "evaluate runs/mine/weights.safetensors", "evaluate runs/mine/weights.safetensors --json")
     with_data(command)

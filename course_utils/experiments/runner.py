@@ -142,8 +142,7 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         "written_in": record["environment"],
         "machine": "undisturbed" if place.undisturbed else "busy",
         "cost": cost(model, tuple(train.images.shape[1:])),  # type: ignore[arg-type]
-        "epochs": [beginning] * (beginning is not None)
-        + [e for e in record["epochs"] if any(name.startswith("validation_") for name in e)],
+        "epochs": [beginning] * (beginning is not None) + [e for e in record["epochs"] if _looked_at(e)],
     }
     record["minutes_to"] = {f"{mark:g}": minutes_to(record, mark / 100) for mark in run.marks}
     if record["status"] == "finished":
@@ -177,7 +176,7 @@ def _throughput(trainer: Trainer, matmul_rates: Sequence[float]) -> dict[str, An
     recipe, shape = trainer.recipe, tuple(trainer.task.train_set.images.shape[1:])
     multiply_adds: float = cost(trainer.model, shape)["multiply_adds"]  # type: ignore[arg-type]
     if recipe.early:
-        first = cost(trainer.model.with_patch_size(recipe.early_patch_size), shape)  # type: ignore[arg-type]
+        first = cost(trainer.model.with_patch_size(recipe.early_patch_size), shape)  # type: ignore[arg-type, operator]
         multiply_adds = recipe.early * first["multiply_adds"] + (1 - recipe.early) * multiply_adds
     images_a_second = trainer.step * recipe.batch_size / trainer.history.seconds
     rate = 3 * 2 * multiply_adds * images_a_second
@@ -221,9 +220,7 @@ class _Watch:
 
     def __call__(self, record: dict[str, Any]) -> dict[str, Any]:
         entries, total = record["epochs"], record["total_steps"]
-        looked = max(
-            (entry["step"] for entry in entries if any(name.startswith("validation_") for name in entry)), default=0
-        )
+        looked = max((entry["step"] for entry in entries if _looked_at(entry)), default=0)
         if entries[-1]["step"] * self.run.looks // total == looked * self.run.looks // total:
             return {}
         trainer = self.trainer  # a look may be rounded, as the training is
@@ -234,6 +231,11 @@ class _Watch:
     def subject(self, model: nn.Module) -> Subject:
         """Return what the measurements are given."""
         return Subject(model, self.validation_set, self.run.recipe.batch_size, self.trainer.precision)
+
+
+def _looked_at(entry: Mapping[str, Any]) -> bool:
+    """Whether the validation images were looked at for this entry of a history."""
+    return any(name.startswith("validation_") for name in entry)
 
 
 def _accuracies(trainer: Trainer, model: nn.Module, validation: ImageSet, test: ImageSet) -> dict[str, Any]:

@@ -19,7 +19,7 @@ A file looks like this; every line below ``[variants]`` is one experiment, and i
     [recipe]             # settings of ``Recipe``
     epochs = 3
 
-    [task]               # what is learned: a name in ``kinds.TASKS``, and what that task takes; left out = classification
+    [task]               # what is learned (a name in ``kinds.TASKS``), and what that task takes
     name = "classification"
 
     [data]               # images: how many training images, the same number of each class; left out = all

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from course_utils.model.resize import AtPatchSize
 from course_utils.training import distributed
 from course_utils.training.optimisers import make_optimizer
 from course_utils.training.recipes import Recipe, learning_rate_at
-from course_utils.training.stream import seed_step
+from course_utils.training.stream import BatchesAhead, seed_step
 from course_utils.training.tasks import Task
 from course_utils.training.whitening import IMAGES_TO_WHITEN, start_whitened
 
@@ -30,6 +32,8 @@ class Learner:
         device: Where it is trained.
         precision: "fp32", or "bf16" for autocast; weights and optimiser stay float32.
         compile_model: Whether ``torch.compile`` makes the step faster.
+        workers: Processes that prepare the batches ahead, on the CPU; the batches are the same with any number of them.
+            0: they are prepared between the steps, on the device.
 
     Raises:
         ValueError: Model, task and recipe do not fit each other.
@@ -44,10 +48,13 @@ class Learner:
         device: torch.device,
         precision: str,
         compile_model: bool = False,
+        workers: int = 0,
     ) -> None:
         self.model, self.task, self.recipe, self.seed = model.to(device), task, recipe, seed
         self.device, self.precision, self.compile_model = device, precision, compile_model
-        task.prepare(self.model, recipe, seed, device)
+        self.workers = workers
+        self._ahead: Iterator[tuple[Tensor, ...]] | None = None  # while the workers are at work
+        task.prepare(self.model, recipe, seed, torch.device("cpu") if workers else device)
         if recipe.whitening:
             images = normalisation_of(self.model)(task.train_set.images[:IMAGES_TO_WHITEN])
             start_whitened(self.model, images, recipe.whitening)
@@ -77,7 +84,8 @@ class Learner:
         due = self.early_model if number < round(self.recipe.early * total) else self.model
         if due is not self.at_work:
             self._put_to_work(due)
-        batch = self.task.batch(number, mixing=self.mixing(number, total))
+        batch = next(self._ahead) if self._ahead is not None else self.batch(number, total)
+        batch = tuple(tensor.to(self.device, non_blocking=True) for tensor in batch)
         share = len(batch[0]) // distributed.world_size()
         mine = slice(distributed.rank() * share, (distributed.rank() + 1) * share)
         seed_step(self.seed, number, f"model {distributed.rank()}")  # dropout differs between processes
@@ -101,9 +109,20 @@ class Learner:
         self.task.after_step(self.model, number)
         return sums
 
-    def mixing(self, number: int, total: int) -> bool:
-        """Whether CutMix and MixUp may touch the batch of a step: not in the last share of the training."""
-        return number < (1 - self.recipe.unmixed) * total
+    def batch(self, number: int, total: int) -> tuple[Tensor, ...]:
+        """Prepare the batch of a step. CutMix and MixUp may not touch it in the last share of the training."""
+        return self.task.batch(number, mixing=number < (1 - self.recipe.unmixed) * total)
+
+    @contextlib.contextmanager
+    def batches_ahead(self, first: int, total: int) -> Iterator[None]:
+        """Let the workers, if there are any, prepare the batches of the steps from ``first`` on."""
+        if self.workers:
+            batches = BatchesAhead(functools.partial(self.batch, total=total))
+            self._ahead = batches.of_steps(range(first, total), self.workers, pin_memory=self.device.type == "cuda")
+        try:
+            yield
+        finally:
+            self._ahead = None  # the workers end with it
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """Return everything that a step changes, by its owner: "model", "optimizer", "average", "task".

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+POLYNOMIAL = (3.4445, -4.7750, 2.0315)  # a, b, c
 
 
 def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
@@ -25,7 +28,7 @@ def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
     Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
     https://kellerjordan.github.io/posts/muon
     """
-    a, b, c = 3.4445, -4.7750, 2.0315
+    a, b, c = POLYNOMIAL
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix  # m <= n: the products below are of the smaller side
     x = x / x.norm().clamp(min=1e-7)  # no singular value is above 1
@@ -34,6 +37,27 @@ def orthogonalise(matrix: Tensor, iterations: int = 5) -> Tensor:
         gram = torch.addmm(gram, gram, gram, beta=b, alpha=c)  # b G + c G G
         x = torch.addmm(x, gram, x, beta=a)  # a X + (b G + c G G) X: (m, n)
     return x.T if tall else x
+
+
+def orthogonalise_together(matrices: Sequence[Tensor], dtype: torch.dtype, iterations: int = 5) -> tuple[Tensor, ...]:
+    """Do what :func:`orthogonalise` does to many matrices of one shape at once: a GPU is busier then.
+
+    Args:
+        matrices: k of them, each (m, n).
+        dtype: Number format of the matrix products. What comes back has the format of the matrices.
+        iterations: How often they go through the polynomial.
+    """
+    stack = torch.stack(list(matrices)).to(dtype)  # k times (m, n) -> (k, m, n)
+    a, b, c = POLYNOMIAL
+    tall = stack.shape[1] > stack.shape[2]
+    x = stack.mT if tall else stack
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
+    for _ in range(iterations):
+        gram = x @ x.mT  # (k, m, n) -> (k, m, m)
+        gram = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, gram, x, beta=a)  # (k, m, n)
+    x = x.mT if tall else x
+    return x.to(matrices[0].dtype).contiguous().unbind()
 
 
 class Muon(torch.optim.AdamW):
@@ -67,16 +91,30 @@ class Muon(torch.optim.AdamW):
     def step(self) -> None:  # type: ignore[override]
         """Take one step, and forget the gradients of the matrices."""
         for group in self.param_groups:
+            by_shape: dict[torch.Size, list[Tensor]] = {}
             for matrix in group["params"]:
-                if not group["muon"] or matrix.grad is None:
-                    continue
-                state = self.state[matrix]
-                if not state:
-                    state |= {"step": torch.tensor(0.0), "momentum": torch.zeros_like(matrix)}
-                state["step"] += 1  # AdamW counts its steps, and wants to find the count in every state
-                state["momentum"].lerp_(matrix.grad, 1 - self.momentum)
-                direction = orthogonalise(matrix.grad.lerp(state["momentum"], self.momentum).to(self.dtype))
-                matrix.mul_(1 - group["lr"] * group["weight_decay"])
-                matrix.sub_(direction, alpha=group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
-                matrix.grad = None  # AdamW passes over what has no gradient
+                if group["muon"] and matrix.grad is not None:
+                    by_shape.setdefault(matrix.shape, []).append(matrix)
+            for matrices in by_shape.values():
+                self._move(matrices, group["lr"], group["weight_decay"])
         super().step()
+
+    def _move(self, matrices: list[Tensor], rate: float, weight_decay: float) -> None:
+        """Take the step of matrices of one shape. A ``_foreach`` function is a loop over them, one kernel on a GPU."""
+        for matrix in matrices:
+            state = self.state[matrix]
+            if not state:
+                state |= {"step": torch.tensor(0.0), "momentum": torch.zeros_like(matrix)}
+            state["step"] += 1  # AdamW counts its steps, and wants to find the count in every state
+        gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
+        momenta = [self.state[matrix]["momentum"] for matrix in matrices]
+        torch._foreach_lerp_(momenta, gradients, 1 - self.momentum)
+        directions = torch._foreach_lerp(gradients, momenta, self.momentum)
+        if matrices[0].is_cuda:
+            directions = orthogonalise_together(directions, self.dtype)
+        else:
+            directions = tuple(orthogonalise(direction.to(self.dtype)) for direction in directions)
+        torch._foreach_mul_(matrices, 1 - rate * weight_decay)
+        torch._foreach_sub_(matrices, directions, alpha=rate * 0.2 * max(matrices[0].shape) ** 0.5)
+        for matrix in matrices:
+            matrix.grad = None  # AdamW passes over what has no gradient

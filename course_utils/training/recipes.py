@@ -151,12 +151,15 @@ RECIPES: dict[str, Recipe] = {
     "gpu-long": Recipe(
         epochs=300,
         batch_size=512,
-        learning_rate=1.5e-3,
+        optimizer="muon",
+        learning_rate=4e-3,
+        warmup=0.02,
         rand_augment_n=2,
         cutmix=0.5,
         mixup=0.25,
         erasing=0.1,
-        ema=0.9995,
+        unmixed=0.1,
+        ema=0.9998,
     ),
 }
 

@@ -7,9 +7,12 @@ is dropped or repeated within a pass, every batch has the same size, and any ste
 from __future__ import annotations
 
 import hashlib
+import signal
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from course_utils.data import ImageSet
 from course_utils.data.augment import Augmentation, mix
@@ -94,3 +97,42 @@ class BatchStream:
             mixup_probability=recipe.mixup,
             mixup_alpha=recipe.mixup_alpha,
         )
+
+
+class BatchesAhead(Dataset[tuple[Tensor, ...]]):
+    """The batches of a run's steps, prepared ahead of their use by worker processes: bit for bit the same.
+
+    Args:
+        batch: Prepares the batch of a step, on the CPU.
+    """
+
+    def __init__(self, batch: Callable[[int], tuple[Tensor, ...]]) -> None:
+        self.batch = batch
+
+    def __getitem__(self, step: int) -> tuple[Tensor, ...]:
+        """Prepare the batch of a step."""
+        return self.batch(step)
+
+    def of_steps(self, steps: range, workers: int, pin_memory: bool) -> Iterator[tuple[Tensor, ...]]:
+        """Prepare the batches of these steps in ``workers`` processes, one thread each, and hand them out in order.
+
+        Args:
+            steps: Which steps.
+            workers: How many processes, at least 1. They end with the iterator.
+            pin_memory: Whether the batches come in memory from which a GPU can fetch them by itself.
+        """
+        loader = DataLoader(
+            self,
+            batch_size=None,  # an item is a batch already
+            sampler=steps,
+            num_workers=workers,
+            worker_init_fn=_ignore_stop_signals,
+            pin_memory=pin_memory,
+        )
+        return iter(loader)
+
+
+def _ignore_stop_signals(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal, but when to stop is for the process that trains to decide."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -48,6 +48,7 @@ class Trainer:
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto", "fp32" or "bf16" (autocast; weights and optimiser stay float32).
         compile_model: Whether ``torch.compile`` makes the step faster, for about a minute of compiling first.
+        workers: Processes that prepare the batches ahead, on the CPU, for a GPU that would wait for them. 0: none.
         report_every: Passes from one entry of the history to the next; 0.1 looks ten times in each pass.
         show_progress: Whether a progress bar is shown.
 
@@ -72,6 +73,7 @@ class Trainer:
         device: str = "auto",
         precision: str = "auto",
         compile_model: bool = False,
+        workers: int = 0,
         report_every: float = 1.0,
         show_progress: bool = True,
     ) -> None:
@@ -88,7 +90,7 @@ class Trainer:
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.images_to_report = max(1, round(report_every * len(task.train_set)))
-        self.learner = Learner(model, task, recipe, seed, self.device, self.precision, compile_model)
+        self.learner = Learner(model, task, recipe, seed, self.device, self.precision, compile_model, workers)
         self.history = History()
         self.step = 0
         self.total_steps = 0
@@ -126,7 +128,8 @@ class Trainer:
         if not (resume and self._resume()):
             self.total_steps = steps_in_budget(self.learner)
         last_save = time.perf_counter()
-        with StopRequest() as stop, self._progress_bar() as bar:
+        ahead = self.learner.batches_ahead(self.step, self.total_steps)
+        with StopRequest() as stop, self._progress_bar() as bar, ahead:
             while self.step < self.total_steps:
                 report_due = self._take_step(bar)
                 if report_due:
@@ -186,7 +189,7 @@ class Trainer:
         saved = ""
         if self.run_dir is not None and self.is_main:
             path = self.run_dir / "bad_batch.safetensors"
-            batch = self.task.batch(step, mixing=self.learner.mixing(step, self.total_steps))
+            batch = self.learner.batch(step, self.total_steps)
             tensors = {f"batch_{index}": tensor for index, tensor in enumerate(batch)}
             save_tensors(path, tensors, {"step": step, "learning_rate": rate, "seed": self.seed})
             saved = f" The batch is saved in {path}; the last checkpoint is sound."

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from course_utils.model.patches import PatchEmbedding, patchify, whitening_weight
 
+IMAGES_TO_WHITEN = 5000  # a few hundred thousand patches
+
 
 @torch.no_grad()
 def start_whitened(model: nn.Module, images: Tensor, std: float) -> None:

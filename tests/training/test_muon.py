@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from course_utils import VisionTransformer, ViTConfig
-from course_utils.training.muon import Muon, orthogonalise
+from course_utils.training.muon import Muon, orthogonalise, orthogonalise_together
+from course_utils.training.optimisers import make_optimizer, parameter_groups
 from course_utils.training.recipes import Recipe
-from course_utils.training.trainer import make_optimizer, parameter_groups
 
 CONFIG = ViTConfig(image_size=8, patch_size=4, embed_dim=16, depth=2, num_heads=2, num_classes=4)
 
@@ -25,6 +25,16 @@ def test_singular_values_come_near_1_and_the_singular_vectors_stay(shape):
 
 def test_a_gradient_of_zeros_stays_zero():
     assert torch.equal(orthogonalise(torch.zeros(3, 4)), torch.zeros(3, 4))
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (5, 12), (12, 5)])
+def test_matrices_of_one_shape_can_go_together(shape):
+    matrices = [torch.randn(shape) for _ in range(3)]
+    for together, alone in zip(orthogonalise_together(matrices, torch.float32), matrices, strict=True):
+        torch.testing.assert_close(together, orthogonalise(alone))
+        assert together.is_contiguous()
+    rounded = orthogonalise_together(matrices, torch.bfloat16)
+    assert all(matrix.dtype == torch.float32 for matrix in rounded)
 
 
 def descend(optimizer, parameters, steps=5):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from course_utils.data import ImageSet
 from course_utils.training.recipes import Recipe
-from course_utils.training.stream import BatchStream
+from course_utils.training.stream import BatchesAhead, BatchStream
 
 
 def stream_of(n: int, seed: int = 0, **recipe) -> BatchStream:
@@ -51,3 +51,12 @@ def test_targets_are_shares_when_mixed_and_classes_when_not(mixing, shape):
 
 def test_without_mixing_in_the_recipe_targets_stay_classes():
     assert stream_of(20, batch_size=16).batch(0)[1].shape == (16,)
+
+
+def test_workers_prepare_the_same_batches_ahead_bit_for_bit():
+    recipe = {"batch_size": 16, "rand_augment_n": 2, "cutmix": 0.5, "mixup": 0.5, "erasing": 0.5}
+    stream = stream_of(20, **recipe)
+    prepared = BatchesAhead(stream, mixed_steps=5.5).of_steps(range(2, 9), workers=2, pin_memory=False)
+    for step, batch in zip(range(2, 9), prepared, strict=True):
+        for a, b in zip(batch, stream.batch(step, mixing=step < 6), strict=True):
+            assert torch.equal(a, b)

@@ -1,6 +1,8 @@
 """The trainer: what it learns, what it records, and that stopping and resuming changes nothing."""
 
 import json
+import multiprocessing
+import os
 import signal
 import time
 from pathlib import Path
@@ -128,6 +130,29 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(make_trainer, tmp_path, ca
     second = make_trainer(FULL, run_dir=tmp_path)
     assert second.fit(resume=True)["status"] == "finished"
     assert_bit_equal(state_of(second), state_of(whole))
+
+
+def test_workers_change_nothing_and_end_with_the_run(make_trainer, tmp_path):
+    whole = make_trainer(FULL)
+    expected = whole.fit()
+    first = make_trainer(FULL, run_dir=tmp_path, workers=2)
+    step = first._train_step
+
+    def train_step():
+        step()
+        if first.step == 9:
+            for process in [*multiprocessing.active_children(), multiprocessing.current_process()]:
+                os.kill(process.pid, signal.SIGINT)  # as a terminal does
+
+    first._train_step = train_step
+    assert first.fit()["status"] == "unfinished"
+    assert first.step in (9, 10)  # another thread may have been the one to hear of it
+    assert not multiprocessing.active_children()
+
+    second = make_trainer(FULL, run_dir=tmp_path, workers=2)
+    assert figures(second.fit(resume=True)) == figures(expected)
+    assert_bit_equal(state_of(second), state_of(whole))
+    assert not multiprocessing.active_children()
 
 
 @pytest.fixture
