@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from course_utils.plots.charts import line_chart
-from course_utils.plots.diagrams import ATTENTION, MLP, NORM, TOKEN
+from course_utils.plots.diagrams.shapes import ATTENTION, MLP, NORM, TOKEN
 from course_utils.plots.style import BLACK, GREY, new_figure, show_image, styled
 
 COLOURS = {"stream": TOKEN, "norm": NORM, "attention": ATTENTION, "MLP": MLP}
