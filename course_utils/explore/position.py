@@ -13,10 +13,10 @@ from torch import Tensor
 
 from course_utils.analysis.attention_maps import position_similarity
 from course_utils.analysis.snapshots import load_snapshots
-from course_utils.explore.explorer import Explorer, palette_bytes
+from course_utils.explore.explorer import Choice, Explorer, palette_bytes
+from course_utils.explore.position_picture import PALETTE, position_picture
 from course_utils.model.config import POSITIONS, ViTConfig
 from course_utils.model.embeddings import RelativePositionBias, Rotary2d, sincos_2d
-from course_utils.plots.explored_position import PALETTE, explored_position
 
 STEPS = 32767  # an int16 holds so many on either side of 0
 
@@ -156,7 +156,6 @@ class PositionExplorer(Explorer):
     Source: the panels are those of ViT, arXiv 2010.11929, figure 7, centre.
     """
 
-    script = "position.js"
     summary = (
         "An explorer of position codes: pick a position on the patch grid, and all others are coloured by how alike "
         "they are, for each kind of position code, before, during and after training."
@@ -167,9 +166,10 @@ class PositionExplorer(Explorer):
     kinds = traitlets.Dict().tag(sync=True)  # kind -> its words, moments in words, first table, limit of the scale
     tables = traitlets.Bytes().tag(sync=True)  # (all moments, patches, patches), int16: shares of the limit
     steps = traitlets.Int(STEPS, read_only=True).tag(sync=True)
-    kind = traitlets.Unicode("learned").tag(sync=True)
-    position = traitlets.Int(0).tag(sync=True)  # patch in raster order
-    epoch = traitlets.Int(0).tag(sync=True)  # moment: an index into the snapshots, not a number of passes
+    kind = Choice(lambda explorer: list(explorer.kinds), "learned")
+    position = Choice(lambda explorer: range(explorer.grid[0] * explorer.grid[1]))  # patch in raster order
+    # Moment: an index into the snapshots, not a number of passes.
+    epoch = Choice(lambda explorer: range(len(explorer.kinds["learned"]["moments"])))
 
     def __init__(
         self,
@@ -197,6 +197,11 @@ class PositionExplorer(Explorer):
         rows, columns = config.grid
         start = {"epoch": len(trained) - 1, "position": rows // 2 * columns + columns // 4}
         super().__init__(grid=config.grid, kinds=kinds, tables=b"".join(content), **{**start, **traits})
+
+    @classmethod
+    def example(cls) -> PositionExplorer:
+        """See :meth:`Explorer.example`."""
+        return cls.from_snapshots("cifar_micro")
 
     @classmethod
     def from_snapshots(cls, source: str | Path, relative: Tensor | None = None, **traits: Any) -> PositionExplorer:
@@ -232,7 +237,7 @@ class PositionExplorer(Explorer):
         words = self.kinds[self.kind]
         moments = list(zip(words["moments"], self.similarities[self.kind], strict=True))
         chosen = (0, self.epoch) if len(moments) > 1 else range(len(moments))
-        return explored_position(
+        return position_picture(
             dict(moments[each] for each in chosen),
             self.grid,
             self.position,
@@ -241,27 +246,3 @@ class PositionExplorer(Explorer):
             limit=words["limit"],
             note=words["note"],
         )
-
-    @traitlets.validate("kind")
-    def _check_kind(self, proposal: Any) -> str:
-        if proposal["value"] not in POSITIONS:
-            raise traitlets.TraitError(
-                f"There is no position code {proposal['value']!r}: choose one of {', '.join(POSITIONS)}."
-            )
-        return proposal["value"]
-
-    @traitlets.validate("position")
-    def _check_position(self, proposal: Any) -> int:
-        return self._in_range(proposal, "position", self.grid[0] * self.grid[1])
-
-    @traitlets.validate("epoch")
-    def _check_epoch(self, proposal: Any) -> int:
-        return self._in_range(proposal, "epoch", len(self.kinds["learned"]["moments"]))
-
-    @staticmethod
-    def _in_range(proposal: Any, name: str, count: int) -> int:
-        if not 0 <= proposal["value"] < count:
-            raise traitlets.TraitError(
-                f"There is no {name} {proposal['value']}: choose a number from 0 to {count - 1}."
-            )
-        return proposal["value"]

@@ -152,7 +152,7 @@ def test_it_says_what_the_picked_position_gets(explorer, codes):
 @pytest.mark.parametrize(
     ("trait", "value", "sentence"),
     [
-        ("kind", "sincos", "There is no position code 'sincos': choose one of none, learned, sincos2d"),
+        ("kind", "sincos", "There is no kind 'sincos': choose one of none, learned, sincos2d"),
         ("position", 6, "There is no position 6: choose a number from 0 to 5"),
         ("position", -1, "There is no position -1"),
         ("epoch", 4, "There is no epoch 4: choose a number from 0 to 3"),

@@ -1,4 +1,4 @@
-"""The still picture of the BlockExplorer (lesson 4)."""
+"""The picture that stands for the block explorer where no kernel runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLOURS = {"stream": TOKEN, "norm": NORM, "attention": ATTENTION, "MLP": MLP}
 
 
 @styled
-def token_path(
+def block_picture(
     image: Tensor,
     token: str,
     place: tuple[int, int] | None,
