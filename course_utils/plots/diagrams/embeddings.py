@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from course_utils.model.config import ViTConfig
+from course_utils.model.embeddings import POSITION_CODES
 from course_utils.plots.diagrams.shapes import CLASS, POSITION, spread, token_rows
 from course_utils.plots.drawing import Page
 from course_utils.plots.style import styled
@@ -23,7 +24,7 @@ def embedding_sum(config: ViTConfig) -> Figure:
     Raises:
         ValueError: This config adds no position codes to the tokens.
     """
-    if config.position not in ("learned", "sincos2d"):
+    if POSITION_CODES[config.position].added(config) is None:
         raise ValueError(f"With position {config.position!r} no codes are added: choose 'learned' or 'sincos2d'.")
     prefix, patches, codes = token_rows(config)
     n, total, d, tokens = config.num_patches, config.num_tokens, config.embed_dim, prefix + patches

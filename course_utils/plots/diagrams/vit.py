@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.model.config import ViTConfig
+from course_utils.model.embeddings import POSITION_CODES
 from course_utils.model.patches import patchify
 from course_utils.plots.diagrams.shapes import ATTENTION, CLASS, MLP, NORM, PATCH, TOKEN, spread, token_rows
 from course_utils.plots.drawing import ROW, Box, Page, tint
@@ -62,7 +63,8 @@ def pipeline(config: ViTConfig, image: Tensor | None = None) -> Figure:
         page.shape(x, y - 1.02, *shape)
 
     # The first row: from the image to the sequence.
-    y, top, added = 3.75, 2.5 * ROW, config.position in ("learned", "sincos2d")  # the third bar is level with y
+    y, top = 3.75, 2.5 * ROW  # the third bar is level with y
+    added = POSITION_CODES[config.position].added(config) is not None
     xs = spread(0.25, 9.75, [1.5, 1.5, 1.1, 0.8, *[0.8] * bool(prefix), *([0.3, 0.8] if added else [0.0])])
     scale = 1.5 / max(size[1:])
     whole = page.picture(Box(xs[0], y, size[2] * scale, size[1] * scale), display_array(image))
@@ -91,7 +93,7 @@ def pipeline(config: ViTConfig, image: Tensor | None = None) -> Figure:
     page.arrow(*leave, (leave[-1][0], 2.48), (0.4, 2.48), (0.4, y), encoder.left)
     ending = ", then a norm" if config.pre_norm else ""
     page.text(xs[0], y + 0.84, f"encoder: {config.depth} blocks{ending}", va="bottom")
-    if config.position in ("rotary", "relative"):
+    if not added and config.position != "none":
         page.text(xs[0], y - 1.02, f"{config.position} positions in every block")
     block = Box(xs[0] - (0.47 if config.pre_norm else 0.05), y - 0.07, 2.35, 0.95)
     for shift in (0.14, 0.07, 0) if config.depth > 1 else (0,):
