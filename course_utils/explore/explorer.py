@@ -84,10 +84,10 @@ def first_query(prefix: Sequence[str], grid: tuple[int, int]) -> int:
     return 0 if "class token" in prefix else len(prefix) + rows // 2 * columns + columns // 2
 
 
-def example_pictures(count: int = 6) -> tuple[Tensor, list[str]]:
-    """Return the first test images of the sample that ships with the course, (count, 3, H, W), and their classes."""
+def example_pictures() -> tuple[Tensor, list[str]]:
+    """Return six test images of the sample that ships with the course, (6, 3, H, W), and their classes."""
     test_set = load_cifar10("test", sample="always")
-    return test_set.images[:count], [test_set.classes[label] for label in test_set.labels[:count]]
+    return test_set.images[:6], [test_set.classes[label] for label in test_set.labels[:6]]
 
 
 def is_one_of(value: Any, options: Sequence[int] | Sequence[str]) -> bool:
