@@ -161,10 +161,9 @@ def class_token_map(
     image_size: int | tuple[int, int],
     num_prefix_tokens: int = 1,
     class_token: bool | None = None,
-    mode: str = "nearest",
 ) -> Tensor:
     """Like :func:`class_token_grid`, drawn out to the pixels: (..., N, N) -> (..., H, W). See :func:`to_pixels`."""
-    return to_pixels(class_token_grid(weights, grid, num_prefix_tokens, class_token), image_size, mode)
+    return to_pixels(class_token_grid(weights, grid, num_prefix_tokens, class_token), image_size)
 
 
 def to_pixels(values: Tensor, image_size: int | tuple[int, int], mode: str = "nearest") -> Tensor:

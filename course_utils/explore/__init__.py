@@ -7,4 +7,11 @@ from course_utils.explore.patchify import PatchifyExplorer
 from course_utils.explore.position import PositionExplorer
 from course_utils.explore.training import TrainingExplorer
 
-__all__ = ["AttentionExplorer", "BlockExplorer", "Explorer", "PatchifyExplorer", "PositionExplorer", "TrainingExplorer"]
+__all__ = [
+    "AttentionExplorer",
+    "BlockExplorer",
+    "Explorer",
+    "PatchifyExplorer",
+    "PositionExplorer",
+    "TrainingExplorer",
+]

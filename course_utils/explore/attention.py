@@ -19,9 +19,10 @@ from torch import Tensor
 from course_utils.analysis.attention_maps import mean_attention_distance, rollout
 from course_utils.analysis.evaluation import evaluation_mode
 from course_utils.data import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, to_float
-from course_utils.explore.explorer import HERE, PictureExplorer, first_query, prefix_names
+from course_utils.explore.attention_picture import attention_picture
+from course_utils.explore.explorer import Choice, PictureExplorer, example_pictures, first_query, prefix_names
 from course_utils.model.vit import VisionTransformer
-from course_utils.plots.explored_attention import explored_attention
+from course_utils.zoo.weights import load_pretrained
 
 LOOKS_AT, LOOKED_AT = DIRECTIONS = ("looks at", "is looked at by")  # a row of the weights, a column of them
 WHOLE = 65535  # a weight of 1, as it is sent
@@ -107,12 +108,9 @@ class AttentionExplorer(PictureExplorer):
         ValueError: ``compute`` gives other shapes than these.
     """
 
-    script = "attention.js"
     summary = (
         "Attention explorer: pick a patch of a picture and see where it looks, in every layer and head of a model."
     )
-
-    _css = PictureExplorer._css + (HERE / "attention.css").read_text(encoding="utf-8")
 
     shape = traitlets.Tuple(traitlets.Int(), traitlets.Int()).tag(sync=True)  # L, h
     grid = traitlets.Tuple(traitlets.Int(), traitlets.Int()).tag(sync=True)  # rows, columns
@@ -127,11 +125,11 @@ class AttentionExplorer(PictureExplorer):
     answer: traitlets.List[Any] = traitlets.List().tag(sync=True)  # [[class, probability], ...]
 
     # What the person picks.
-    layer = traitlets.Int().tag(sync=True)  # L: the rollout
-    head = traitlets.Int().tag(sync=True)  # h: the mean of the heads
-    query = traitlets.Int().tag(sync=True)  # a token, the prefix counted in
-    direction = traitlets.Unicode(LOOKS_AT).tag(sync=True)
-    shared_scale = traitlets.Bool(False).tag(sync=True)
+    layer = Choice(lambda explorer: range(explorer.shape[0] + 1), note="the last is the rollout")
+    head = Choice(lambda explorer: range(explorer.shape[1] + 1), note="the last is the mean of the heads")
+    query = Choice(lambda explorer: range(explorer.num_tokens))  # a token, the prefix counted in
+    direction = Choice(lambda explorer: DIRECTIONS, LOOKS_AT)
+    shared_scale = traitlets.Bool(False).tag(sync=True, picked=True)
 
     def __init__(
         self,
@@ -191,6 +189,11 @@ class AttentionExplorer(PictureExplorer):
         return cls(
             images, names, compute, shape=shape, patch_size=config.patch_size, prefix=prefix, classes=classes, **traits
         )
+
+    @classmethod
+    def example(cls) -> AttentionExplorer:
+        """See :meth:`Explorer.example`."""
+        return cls.from_model(load_pretrained("cifar_micro"), *example_pictures())
 
     def look_at(self, index: int) -> dict[str, Any]:
         """Compute weights, distances and the model's answer for one picture."""
@@ -257,7 +260,7 @@ class AttentionExplorer(PictureExplorer):
         p, (rows, columns), (depth, heads) = len(self.prefix), self.grid, self.shape
         maps = [[self.values(layer, head)[p:] for head in range(heads)] for layer in range(depth)]
         name, probability = self.answer[0]
-        return explored_attention(
+        return attention_picture(
             self.images[self.answered],
             torch.from_numpy(self.values()[p:].reshape(rows, columns)),
             f"{self.names[self.answered]}\nsays {name}, {probability:.0%}",
@@ -271,22 +274,3 @@ class AttentionExplorer(PictureExplorer):
 
     def _place(self, patch: int) -> str:
         return "row {}, column {}".format(*divmod(patch, self.grid[1]))
-
-    @traitlets.validate("layer", "head", "query")
-    def _check_number(self, proposal: Any) -> int:
-        name = proposal["trait"].name
-        depth, heads = self.shape
-        last, extra = {
-            "layer": (depth, f"; {depth} is the rollout"),
-            "head": (heads, f"; {heads} is the mean of the heads"),
-            "query": (self.num_tokens - 1, ""),
-        }[name]
-        if not 0 <= proposal["value"] <= last:
-            raise traitlets.TraitError(f"{name} is a number from 0 to {last}{extra}, not {proposal['value']}.")
-        return proposal["value"]
-
-    @traitlets.validate("direction")
-    def _check_direction(self, proposal: Any) -> str:
-        if proposal["value"] not in DIRECTIONS:
-            raise traitlets.TraitError(f"direction is {' or '.join(map(repr, DIRECTIONS))}, not {proposal['value']!r}.")
-        return proposal["value"]

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from course_utils.analysis.evaluation import evaluation_mode
 from course_utils.data import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, to_float
-from course_utils.explore.explorer import PictureExplorer, first_query, prefix_names
+from course_utils.explore.block_picture import block_picture
+from course_utils.explore.explorer import Choice, PictureExplorer, example_pictures, first_query, prefix_names
 from course_utils.model.config import ViTConfig
 from course_utils.model.vit import VisionTransformer
-from course_utils.plots.explored_block import token_path
+from course_utils.zoo.weights import load_pretrained
 
 
 class Station(NamedTuple):
@@ -144,7 +145,6 @@ class BlockExplorer(PictureExplorer):
         ValueError: There is not one name for each class.
     """
 
-    script = "block.js"
     summary = (
         "One token on its way through the blocks of a Vision Transformer: how long it is at every station, how far it "
         "has turned, and what attention and MLP add to it."
@@ -164,9 +164,9 @@ class BlockExplorer(PictureExplorer):
     along = traitlets.Bytes().tag(sync=True)  # (L, 2, N), cosines
     early = traitlets.List(traitlets.Any()).tag(sync=True)  # L + 1 times: likeliest class, its probability; or empty
 
-    token = traitlets.Int(0).tag(sync=True)  # in the order of the sequence: prefix first
-    layer = traitlets.Int(0).tag(sync=True)
-    compare = traitlets.Enum(["block", "start"], "block").tag(sync=True)  # where the token entered: angles from there
+    token = Choice(lambda explorer: range(explorer.config.num_tokens), note="prefix tokens come first")
+    layer = Choice(lambda explorer: range(explorer.config.depth))
+    compare = Choice(lambda explorer: ("block", "start"), "block")  # where the token entered: angles from there
 
     def __init__(
         self,
@@ -223,6 +223,11 @@ class BlockExplorer(PictureExplorer):
 
         return cls(images, names, follow, model.config, classes, **traits)
 
+    @classmethod
+    def example(cls) -> BlockExplorer:
+        """See :meth:`Explorer.example`."""
+        return cls.from_model(load_pretrained("cifar_micro"), *example_pictures())
+
     def paths(self, index: int) -> TokenPaths:
         """Follow the tokens of one of the pictures."""
         return self.follow(self.images[index])
@@ -244,7 +249,7 @@ class BlockExplorer(PictureExplorer):
         paths, patch = self.paths(self.image), self.token - len(self.prefix)
         place = divmod(patch, self.config.grid[1])
         from_block = self.compare == "block"
-        return token_path(
+        return block_picture(
             self.images[self.image],
             self.prefix[self.token] if patch < 0 else f"patch row {place[0]}, column {place[1]}",
             None if patch < 0 else place,
@@ -257,23 +262,6 @@ class BlockExplorer(PictureExplorer):
             since="this block" if from_block else "the first block",
             readings=[self.classes[row.argmax()] for row in paths.early[1:]] if self.token == 0 else [],
         )
-
-    @traitlets.validate("token")
-    def _check_token(self, proposal: Any) -> int:
-        count = self.config.num_tokens
-        if not 0 <= proposal["value"] < count:
-            raise traitlets.TraitError(
-                f"There is no token {proposal['value']}: choose a number from 0 to {count - 1}, prefix tokens first."
-            )
-        return proposal["value"]
-
-    @traitlets.validate("layer")
-    def _check_layer(self, proposal: Any) -> int:
-        if not 0 <= proposal["value"] < self.depth:
-            raise traitlets.TraitError(
-                f"There is no layer {proposal['value']}: choose a number from 0 to {self.depth - 1}."
-            )
-        return proposal["value"]
 
 
 def _little_endian(values: Tensor) -> bytes:

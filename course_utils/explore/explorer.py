@@ -3,6 +3,9 @@
 An explorer computes in Python and draws in the browser. Its class holds what is shown as traits, and a file of
 JavaScript beside it draws them; what the person picks comes back as traits too. All data of a view are in the browser,
 so that a click needs no kernel.
+
+The parts of an explorer stand side by side and are joined by name: ``attention.py`` (the class), ``attention.js``
+(which defines ``render``), ``attention.css`` (if it needs any) and ``attention_picture.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ import io
 import json
 import os
 import string
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +30,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from course_utils.data import load_cifar10
 from course_utils.data.picture import load_picture
 from course_utils.model.config import ViTConfig
 from course_utils.plots.style import display_array
@@ -79,14 +84,55 @@ def first_query(prefix: Sequence[str], grid: tuple[int, int]) -> int:
     return 0 if "class token" in prefix else len(prefix) + rows // 2 * columns + columns // 2
 
 
+def example_pictures() -> tuple[Tensor, list[str]]:
+    """Return six test images of the sample that ships with the course, (6, 3, H, W), and their classes."""
+    test_set = load_cifar10("test", sample="always")
+    return test_set.images[:6], [test_set.classes[label] for label in test_set.labels[:6]]
+
+
+def is_one_of(value: Any, options: Sequence[int] | Sequence[str]) -> bool:
+    """Whether a value is one of these numbers or words. Neither ``True`` nor 1.0 is the number 1."""
+    return type(value) in (int, str) and value in options
+
+
+class Choice(traitlets.TraitType):
+    """What a person picks: one of the numbers or words that the explorer has to offer. All else is refused.
+
+    Args:
+        options: From the explorer to what it has to offer, which may change as it goes on.
+        start: What is picked at first.
+        note: Said to whoever picks something else.
+    """
+
+    def __init__(
+        self, options: Callable[[Any], Sequence[int] | Sequence[str]], start: int | str = 0, note: str = ""
+    ) -> None:
+        super().__init__(start)
+        self.options, self.note = options, note
+        self.tag(sync=True, picked=True)
+
+    def validate(self, explorer: Any, value: Any) -> int | str:
+        """Return the value, or refuse it with a sentence that says what there is."""
+        options = self.options(explorer)
+        if is_one_of(value, options):
+            return value
+        known = (
+            f"a number from {options[0]} to {options[-1]}"
+            if isinstance(options, range)
+            else f"one of {', '.join(map(str, options))}"
+        )
+        name = str(self.name).replace("_", " ")
+        raise traitlets.TraitError(f"There is no {name} {value!r}: choose {known}{self.note and f'; {self.note}'}.")
+
+
 class Explorer(anywidget.AnyWidget):
     """Base of all explorers.
 
-    A subclass names its ``script``, a file of JavaScript beside this one that defines ``render``, and its ``summary``,
-    one sentence for pages without a kernel; it defines :meth:`picture`.
+    A subclass stands in a file of its own, with its JavaScript beside it. It has a ``summary``, one sentence for pages
+    without a kernel, and defines :meth:`picture` and :meth:`example`. Of its traits the browser may change those alone
+    that are tagged as ``picked``; each :class:`Choice` is.
     """
 
-    script: ClassVar[str]
     summary: ClassVar[str]
 
     _css = (HERE / "common.css").read_text(encoding="utf-8")
@@ -95,9 +141,14 @@ class Explorer(anywidget.AnyWidget):
     palette = traitlets.Bytes(palette_bytes("viridis")).tag(sync=True)
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        if "script" in cls.__dict__:
-            parts = [(HERE / name).read_text(encoding="utf-8") for name in ("common.js", cls.script)]
+        own = Path(getattr(sys.modules[cls.__module__], "__file__", None) or HERE)  # a notebook's cell has no file
+        script, style = own.with_suffix(".js"), own.with_suffix(".css")
+        # anywidget makes a class of each explorer, which has both already.
+        if script.exists() and "_esm" not in cls.__dict__:
+            parts = [path.read_text(encoding="utf-8") for path in (HERE / "common.js", script)]
             cls._esm = "\n".join([*parts, "export default { render };\n"])
+        if style.exists() and "_css" not in cls.__dict__:
+            cls._css = Explorer._css + style.read_text(encoding="utf-8")
         super().__init_subclass__(**settings)
 
     def __repr__(self) -> str:
@@ -105,6 +156,11 @@ class Explorer(anywidget.AnyWidget):
 
     def picture(self) -> Figure:
         """Draw what the explorer shows now, as a figure with a description (``course_utils.plots``)."""
+        raise NotImplementedError
+
+    @classmethod
+    def example(cls) -> Explorer:
+        """Make one over pictures and weights that ship with the course, to try it: ``Explorer.example().show()``."""
         raise NotImplementedError
 
     def show(self) -> None:
@@ -120,6 +176,18 @@ class Explorer(anywidget.AnyWidget):
         if widget is not None:
             data, metadata = widget[0] | data, widget[1] | metadata
         return data, metadata
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take a message from the browser, as a whole or not at all.
+
+        Raises:
+            traitlets.TraitError: It has something else for us than what a person picks, or picks what is not there.
+        """
+        ours = set(self.trait_names()) - set(anywidget.AnyWidget.class_trait_names())
+        facts = (set(sync_data) & ours) - set(self.traits(picked=True))
+        if facts:
+            raise traitlets.TraitError(f"The browser may not change this: {', '.join(sorted(facts))}.")
+        super().set_state(sync_data)
 
     def answers(self) -> dict[int, dict[str, Any]]:
         """What the kernel says to each value of ``image``: image -> trait -> value. Nothing, if it is not asked."""
@@ -167,11 +235,11 @@ class PictureExplorer(Explorer):
     pictures = traitlets.Bytes().tag(sync=True)  # (count, H, W, 3)
     picture_size = traitlets.Tuple(traitlets.Int(), traitlets.Int()).tag(sync=True)  # H, W
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    image = traitlets.Int(0).tag(sync=True)  # which one is shown
+    image = Choice(lambda explorer: range(len(explorer.images)))  # which one is shown
     # A file from the browser; it comes as a memoryview, which traitlets would not take for bytes.
-    upload = traitlets.Bytes().tag(sync=True, echo_update=False, from_json=lambda value, _: bytes(value))
+    upload = traitlets.Bytes().tag(sync=True, picked=True, echo_update=False, from_json=lambda value, _: bytes(value))
     largest_upload = traitlets.Int(LARGEST_UPLOAD, read_only=True).tag(sync=True)
-    message = traitlets.Unicode().tag(sync=True)  # what became of the upload
+    message = traitlets.Unicode().tag(sync=True, picked=True)  # what became of the upload
     answered = traitlets.Int(-1).tag(sync=True)  # the picture that the traits of look_at belong to
 
     def __init__(self, images: Tensor, names: list[str], **traits: Any) -> None:
@@ -196,14 +264,6 @@ class PictureExplorer(Explorer):
 
     def _answer(self, index: int) -> dict[str, Any]:
         return {**self.look_at(index), "answered": index}  # last: it is what the browser waits for
-
-    @traitlets.validate("image")
-    def _check_image(self, proposal: Any) -> int:
-        if not 0 <= proposal["value"] < len(self.images):
-            raise traitlets.TraitError(
-                f"There is no picture {proposal['value']}: choose a number from 0 to {len(self.images) - 1}."
-            )
-        return proposal["value"]
 
     @traitlets.observe("image")
     def _show_picture(self, change: Any = None) -> None:

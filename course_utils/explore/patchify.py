@@ -7,15 +7,12 @@ from typing import Any
 
 import traitlets
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from course_utils.explore.explorer import HERE, PictureExplorer
+from course_utils.explore.explorer import Choice, PictureExplorer, example_pictures, is_one_of
+from course_utils.explore.patchify_picture import patchify_picture
 from course_utils.model.config import ViTConfig
 from course_utils.model.counting import count_multiply_adds, count_parameters
-from course_utils.plots.charts import bar_chart
-from course_utils.plots.pictures import patch_grid
-from course_utils.plots.style import BLACK, new_figure
 
 LARGEST_SEQUENCE = 1024  # patches; a longer sequence would have tokens too small to click
 
@@ -95,30 +92,38 @@ class PatchifyExplorer(PictureExplorer):
         ValueError: The images or names are refused, no patch size fits, or no preset has that name.
     """
 
-    script = "patchify.js"
     summary = "A picture cut into patches, the sequence of tokens that they make, and what each patch size costs."
-
-    _css = PictureExplorer._css + (HERE / "patchify.css").read_text(encoding="utf-8")
 
     sizes = traitlets.List(traitlets.Int()).tag(sync=True)  # the patch sizes on offer, smallest first
     costs = traitlets.List(traitlets.Dict()).tag(sync=True)  # of each of the sizes: see patch_costs
     reference = traitlets.Int().tag(sync=True)  # the patch size that the others are compared with
     model_words = traitlets.Unicode().tag(sync=True)  # whose costs these are
-    patch_size = traitlets.Int().tag(sync=True)  # P in pixels
+    patch_size = Choice(lambda explorer: explorer.sizes)  # P in pixels
     # A pixel (row, column): the mark is on the patch that holds it, whatever the patch size.
-    place = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(0, 0)).tag(sync=True)
-    patch = traitlets.Int()  # number of the marked patch, counted from 0: the browser sets the place, and it follows
+    place = traitlets.Tuple(traitlets.Any(), traitlets.Any(), default_value=(0, 0)).tag(sync=True, picked=True)
+    # Number of the marked patch, counted from 0. The browser sets the place, and this follows.
+    patch = Choice(lambda explorer: range(explorer.grid[0] * explorer.grid[1])).tag(sync=False)
 
     def __init__(self, images: Tensor, names: list[str], *, preset: str = "cifar_micro") -> None:
-        super().__init__(images, names)
-        height, width = self.picture_size
+        height, width = images.shape[-2:]
         own, sizes = ViTConfig.preset(preset).patch_size, patch_sizes(height, width)
         reference = own if own in sizes else sizes[len(sizes) // 2]
         config = ViTConfig.preset(preset, image_size=(height, width), patch_size=reference)
-        with self.hold_sync():
-            self.sizes, self.costs, self.reference = sizes, patch_costs(config, sizes), reference
-            self.model_words = f"{preset}: {config.depth} blocks, {config.num_heads} heads, width {config.embed_dim}"
-            self.patch_size, self.place = reference, (height // 2, width // 2)
+        super().__init__(
+            images,
+            names,
+            sizes=sizes,
+            costs=patch_costs(config, sizes),
+            reference=reference,
+            model_words=f"{preset}: {config.depth} blocks, {config.num_heads} heads, width {config.embed_dim}",
+            patch_size=reference,
+            place=(height // 2, width // 2),
+        )
+
+    @classmethod
+    def example(cls) -> PatchifyExplorer:
+        """See :meth:`Explorer.example`."""
+        return cls(*example_pictures())
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -126,26 +131,10 @@ class PatchifyExplorer(PictureExplorer):
         height, width = self.picture_size
         return height // self.patch_size, width // self.patch_size
 
-    @traitlets.validate("patch_size")
-    def _check_patch_size(self, proposal: Any) -> int:
-        if proposal["value"] not in self.sizes:
-            raise traitlets.TraitError(
-                f"There is no patch size {proposal['value']}: choose one of {', '.join(map(str, self.sizes))}."
-            )
-        return proposal["value"]
-
-    @traitlets.validate("patch")
-    def _check_patch(self, proposal: Any) -> int:
-        rows, columns = self.grid
-        count = rows * columns
-        if not 0 <= proposal["value"] < count:
-            raise traitlets.TraitError(f"There is no patch {proposal['value']}: choose a number from 0 to {count - 1}.")
-        return proposal["value"]
-
     @traitlets.validate("place")
     def _check_place(self, proposal: Any) -> tuple[int, int]:
         (row, column), (height, width) = proposal["value"], self.picture_size
-        if not (0 <= row < height and 0 <= column < width):
+        if not (is_one_of(row, range(height)) and is_one_of(column, range(width))):
             raise traitlets.TraitError(f"There is no pixel {(row, column)} in an image of {height}x{width} pixels.")
         return proposal["value"]
 
@@ -162,25 +151,11 @@ class PatchifyExplorer(PictureExplorer):
 
     def picture(self) -> Figure:
         """Draw the picture with its grid, the patches, and the multiply-adds of every patch size."""
-        p, (height, width), (rows, columns) = self.patch_size, self.picture_size, self.grid
-        row, column = divmod(self.patch, columns)
-        relative = {f"P = {size}": cost["relative"] for size, cost in zip(self.sizes, self.costs, strict=True)}
-        compared = f"times the multiply-adds of P = {self.reference}"
-        figure = new_figure(
-            (11, 3.8),
-            f"{self.names[self.image]}, {height}x{width} pixels, cut into patches of {p}x{p} pixels: {rows} rows and "
-            f"{columns} columns. The patch in row {row}, column {column} is marked: token {self.patch} of "
-            f"{rows * columns}, counted from 0. Beside it the patches pulled apart, and a bar for each patch size, "
-            f"{compared}: {', '.join(f'{name} {value:.2g}' for name, value in relative.items())}.",
+        return patchify_picture(
+            self.images[self.image],
+            self.names[self.image],
+            self.patch_size,
+            self.patch,
+            {size: cost["relative"] for size, cost in zip(self.sizes, self.costs, strict=True)},
+            self.reference,
         )
-        whole, apart, bars = figure.subplots(1, 3)
-        patch_grid(self.images[self.image], p, axes=(whole, apart))
-        corner = (column * p - 0.5, row * p - 0.5)
-        for colour, line in ((BLACK, 5), ("white", 2.5)):  # seen on bright and on dark pixels
-            frame = Rectangle(corner, p, p, fill=False, edgecolor=colour, linewidth=line, clip_on=False, zorder=3)
-            whole.add_patch(frame)
-        whole.set_title(f"row {row}, column {column}: token {self.patch}")
-        if apart.texts:  # few enough patches to be numbered
-            apart.texts[self.patch].set(color=BLACK, bbox={"facecolor": "white", "edgecolor": BLACK, "pad": 2})
-        bar_chart(relative, title="Cost", x_label=compared, number_format="{:.2g}×", ax=bars)
-        return figure

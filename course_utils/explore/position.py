@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 import torch
 import traitlets
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils.analysis.attention_maps import position_similarity
 from course_utils.analysis.snapshots import load_snapshots
-from course_utils.explore.explorer import Explorer, palette_bytes
+from course_utils.explore.explorer import Choice, Explorer, palette_bytes
+from course_utils.explore.position_picture import PALETTE, position_picture
 from course_utils.model.config import POSITIONS, ViTConfig
-from course_utils.model.embeddings import RelativePositionBias, Rotary2d, sincos_2d
-from course_utils.plots.explored_position import PALETTE, explored_position
+from course_utils.model.embeddings import POSITION_CODES, RelativePositionBias
 
+NOTHING_TO_SHOW = "It is learned, and this explorer has no numbers of a training."  # of a code without words
 STEPS = 32767  # an int16 holds so many on either side of 0
 
 
@@ -29,7 +30,7 @@ class Kind(NamedTuple):
     note: str
 
 
-KINDS = {
+KINDS = {  # of a code that is not here, the explorer says the little that it can see
     "none": Kind(
         "none",
         "nothing to compare",
@@ -86,6 +87,23 @@ def relative_tables(bias: Tensor, grid: tuple[int, int]) -> Tensor:
     return bias.detach().float().mean(dim=(1, 2)).flatten(1)[:, index]  # -> (T, offsets) -> (T, patches, patches)
 
 
+def computed_tables(config: ViTConfig) -> Tensor:
+    """Compare every position with every other by the code of a config, if that is computed and not learned.
+
+    Returns:
+        (1, patches, patches), cosine similarities; (0, patches, patches) if there is nothing to compare.
+    """
+    code, prefix = POSITION_CODES[config.position], config.num_prefix_tokens
+    added, turn = code.added(config), code.turn(config)
+    if added is not None and not isinstance(added, nn.Parameter):
+        return position_similarity(added, prefix)[None]
+    if turn is not None:
+        # Turned, equal contents are codes too. A turn keeps lengths, so the score over that in place is the cosine.
+        same = torch.ones(1, 1, config.num_tokens, config.head_dim)
+        return position_similarity(turn(same)[0, 0], prefix)[None]  # (N, d) -> (1, patches, patches)
+    return torch.empty(0, config.num_patches, config.num_patches)
+
+
 def position_tables(config: ViTConfig, positions: Tensor, relative: Tensor | None = None) -> dict[str, Tensor]:
     """Compare every position with every other, in each kind of position code.
 
@@ -98,32 +116,31 @@ def position_tables(config: ViTConfig, positions: Tensor, relative: Tensor | Non
     Returns:
         Kind -> (moments, patches, patches). There are T moments where something is learned, one where the code is
         computed, and none for "none". Learned and sine-cosine codes: cosine similarity. Rotary: the score that two
-        equal contents get, over the score that they get in the same place. Relative: see :func:`relative_tables`.
+        equal contents get, over the score that they get in the same place. Relative: see :func:`relative_tables`. A
+        kind that this config cannot have is left out.
 
     Raises:
-        ValueError: Codes or biases do not fit the config, or it has no sine-cosine or rotary code.
+        ValueError: Codes or biases do not fit the config.
     """
     if positions.ndim != 3 or positions.shape[1:] != (config.num_tokens, config.embed_dim) or not len(positions):
         raise ValueError(
             f"Position codes must be (T, {config.num_tokens}, {config.embed_dim}), not {tuple(positions.shape)}."
         )
-    config.replace(position="sincos2d"), config.replace(position="rotary")  # or it says what does not fit
-    grid, patches = config.grid, config.num_patches
     if relative is None:
-        biases = torch.zeros(1, patches, patches)
+        biases = torch.zeros(1, config.num_patches, config.num_patches)
     else:
-        biases = relative_tables(relative, grid)
+        biases = relative_tables(relative, config.grid)
         if len(biases) != len(positions):
             raise ValueError(f"There are relative biases of {len(biases)} moments, but codes of {len(positions)}.")
-    # Turned, the same content is a code too. A turn keeps its length, so the score over that in place is the cosine.
-    turned = Rotary2d(grid, config.head_dim)(torch.ones(1, 1, patches, config.head_dim))[0, 0]  # -> (patches, d)
-    return {
-        "none": torch.empty(0, patches, patches),
-        "learned": torch.stack([position_similarity(codes, config.num_prefix_tokens) for codes in positions]),
-        "sincos2d": position_similarity(sincos_2d(grid, config.embed_dim))[None],
-        "rotary": position_similarity(turned)[None],
-        "relative": biases,
-    }
+    learned = torch.stack([position_similarity(codes, config.num_prefix_tokens) for codes in positions])
+    tables = {"learned": learned, "relative": biases}
+    for kind in POSITIONS:
+        try:
+            own = config.replace(position=kind)
+        except ValueError:
+            continue  # the width does not suit it
+        tables.setdefault(kind, computed_tables(own))
+    return {kind: tables[kind] for kind in POSITIONS if kind in tables}
 
 
 def in_words(passes: float) -> str:
@@ -156,7 +173,6 @@ class PositionExplorer(Explorer):
     Source: the panels are those of ViT, arXiv 2010.11929, figure 7, centre.
     """
 
-    script = "position.js"
     summary = (
         "An explorer of position codes: pick a position on the patch grid, and all others are coloured by how alike "
         "they are, for each kind of position code, before, during and after training."
@@ -167,9 +183,10 @@ class PositionExplorer(Explorer):
     kinds = traitlets.Dict().tag(sync=True)  # kind -> its words, moments in words, first table, limit of the scale
     tables = traitlets.Bytes().tag(sync=True)  # (all moments, patches, patches), int16: shares of the limit
     steps = traitlets.Int(STEPS, read_only=True).tag(sync=True)
-    kind = traitlets.Unicode("learned").tag(sync=True)
-    position = traitlets.Int(0).tag(sync=True)  # patch in raster order
-    epoch = traitlets.Int(0).tag(sync=True)  # moment: an index into the snapshots, not a number of passes
+    kind = Choice(lambda explorer: list(explorer.kinds), "learned")
+    position = Choice(lambda explorer: range(explorer.grid[0] * explorer.grid[1]))  # patch in raster order
+    # Moment: an index into the snapshots, not a number of passes.
+    epoch = Choice(lambda explorer: range(len(explorer.kinds["learned"]["moments"])))
 
     def __init__(
         self,
@@ -183,20 +200,25 @@ class PositionExplorer(Explorer):
         if len(epochs) != len(positions):
             raise ValueError(f"There are {len(epochs)} epochs for position codes of {len(positions)} moments.")
         trained = [in_words(float(passes)) for passes in epochs]
-        moments = {"none": [], "learned": trained, "relative": [in_words(0)] if relative is None else trained}
+        moments = {"learned": trained, "relative": [in_words(0)] if relative is None else trained}
         kinds, first = {}, 0
-        for name in POSITIONS:
-            tables = self.similarities[name]
+        for name, tables in self.similarities.items():
+            words = KINDS.get(name) or Kind(name, "cosine similarity", "" if len(tables) else NOTHING_TO_SHOW)
             limit = (tables.abs().max().item() or 1.0) if name == "relative" else 1.0
-            when = moments.get(name, ["without training"])
-            kinds[name] = {**KINDS[name]._asdict(), "moments": when, "first": first, "limit": limit}
+            when = moments.get(name, ["without training"] * len(tables))
+            kinds[name] = {**words._asdict(), "moments": when, "first": first, "limit": limit}
             first += len(tables)
         if relative is None:
             kinds["relative"]["note"] += " No trained numbers were given to this explorer."
-        content = [table_bytes(self.similarities[name], kinds[name]["limit"]) for name in POSITIONS]
+        content = [table_bytes(tables, kinds[name]["limit"]) for name, tables in self.similarities.items()]
         rows, columns = config.grid
         start = {"epoch": len(trained) - 1, "position": rows // 2 * columns + columns // 4}
         super().__init__(grid=config.grid, kinds=kinds, tables=b"".join(content), **{**start, **traits})
+
+    @classmethod
+    def example(cls) -> PositionExplorer:
+        """See :meth:`Explorer.example`."""
+        return cls.from_snapshots("cifar_micro")
 
     @classmethod
     def from_snapshots(cls, source: str | Path, relative: Tensor | None = None, **traits: Any) -> PositionExplorer:
@@ -224,7 +246,7 @@ class PositionExplorer(Explorer):
         """
         tables = self.similarities[self.kind]
         if not len(tables):
-            raise ValueError(KINDS[self.kind].note)
+            raise ValueError(self.kinds[self.kind]["note"])
         return tables[min(self.epoch, len(tables) - 1), self.position].reshape(self.grid)
 
     def picture(self) -> Figure:
@@ -232,7 +254,7 @@ class PositionExplorer(Explorer):
         words = self.kinds[self.kind]
         moments = list(zip(words["moments"], self.similarities[self.kind], strict=True))
         chosen = (0, self.epoch) if len(moments) > 1 else range(len(moments))
-        return explored_position(
+        return position_picture(
             dict(moments[each] for each in chosen),
             self.grid,
             self.position,
@@ -241,27 +263,3 @@ class PositionExplorer(Explorer):
             limit=words["limit"],
             note=words["note"],
         )
-
-    @traitlets.validate("kind")
-    def _check_kind(self, proposal: Any) -> str:
-        if proposal["value"] not in POSITIONS:
-            raise traitlets.TraitError(
-                f"There is no position code {proposal['value']!r}: choose one of {', '.join(POSITIONS)}."
-            )
-        return proposal["value"]
-
-    @traitlets.validate("position")
-    def _check_position(self, proposal: Any) -> int:
-        return self._in_range(proposal, "position", self.grid[0] * self.grid[1])
-
-    @traitlets.validate("epoch")
-    def _check_epoch(self, proposal: Any) -> int:
-        return self._in_range(proposal, "epoch", len(self.kinds["learned"]["moments"]))
-
-    @staticmethod
-    def _in_range(proposal: Any, name: str, count: int) -> int:
-        if not 0 <= proposal["value"] < count:
-            raise traitlets.TraitError(
-                f"There is no {name} {proposal['value']}: choose a number from 0 to {count - 1}."
-            )
-        return proposal["value"]

@@ -11,11 +11,10 @@ import traitlets
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils import plots
 from course_utils.analysis.snapshots import load_snapshots
-from course_utils.explore.explorer import HERE, Explorer, image_bytes
+from course_utils.explore.explorer import Choice, Explorer, image_bytes
+from course_utils.explore.training_picture import training_picture
 from course_utils.model.config import ViTConfig
-from course_utils.plots.style import BLACK, new_figure, styled
 
 CURVES = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
 SAME_EPOCH = 1e-3  # snapshots keep their epoch in float32, the record in float64
@@ -115,16 +114,14 @@ class TrainingExplorer(Explorer):
         traitlets.TraitError: ``epoch``, ``image`` or ``layer`` is set to a number that does not exist.
     """
 
-    script = "training.js"
     summary = (
         "Training explorer: choose an epoch of a recorded training run, and see loss and accuracy, the confusion "
         "matrix, and what the model says about a few validation images."
     )
-    _css = Explorer._css + (HERE / "training.css").read_text(encoding="utf-8")
 
-    epoch = traitlets.Int().tag(sync=True)  # which snapshot, from 0 (untrained) to T - 1
-    image = traitlets.Int(0).tag(sync=True)  # which of the P pictures is looked at closely
-    layer = traitlets.Int().tag(sync=True)  # whose map is laid over it, from 0 to L - 1
+    epoch = Choice(lambda explorer: range(len(explorer.epochs)))  # which of the T snapshots, 0 is untrained
+    image = Choice(lambda explorer: range(len(explorer.labels)))  # which of the P pictures is looked at closely
+    layer = Choice(lambda explorer: range(explorer.layers))  # whose map is laid over it
 
     classes = traitlets.List(traitlets.Unicode()).tag(sync=True)  # K names
     epochs = traitlets.List(traitlets.Float()).tag(sync=True)  # T, in passes over the training images
@@ -183,6 +180,11 @@ class TrainingExplorer(Explorer):
         )
 
     @classmethod
+    def example(cls) -> TrainingExplorer:
+        """See :meth:`Explorer.example`."""
+        return cls.from_snapshots("cifar_micro")
+
+    @classmethod
     def from_snapshots(cls, source: str | Path) -> TrainingExplorer:
         """Make one from a file of snapshots, or from those of shipped weights ("cifar_micro").
 
@@ -191,45 +193,24 @@ class TrainingExplorer(Explorer):
         """
         return cls(*load_snapshots(source))
 
-    @traitlets.validate("epoch", "image", "layer")
-    def _check(self, proposal: Any) -> int:
-        name, value = proposal["trait"].name, proposal["value"]
-        steps, pictures, layers = self.snapshots["class_maps"].shape[:3]
-        count = {"epoch": steps, "image": pictures, "layer": layers}[name]
-        if not 0 <= value < count:
-            raise traitlets.TraitError(f"There is no {name} {value}: choose a number from 0 to {count - 1}.")
-        return value
-
-    @styled
     def picture(self) -> Figure:
         """Draw the chosen epoch: curves, pictures with answers, confusion matrix, and the shares of one picture."""
         t, p = self.epoch, self.image
         shares = self.snapshots["logits"][t].softmax(dim=1)  # (P, K)
         five = shares[p].argsort(descending=True, stable=True)[:5].tolist()
-        closely = {self.classes[k]: 100 * float(shares[p, k]) for k in five}
-        said = ", ".join(f"{name} {value:.1f}%" for name, value in closely.items())
-        figure = new_figure((10, 11.5), f"{self.words[t]} {self.picture_names[p]}: {said}.")
-        upper, middle, lower = figure.subfigures(3, 1, squeeze=False, height_ratios=[3, 3.7, 5])[:, 0]
-
         values = [[None if value != value else value for value in row] for row in self._curves.tolist()]
-        history = [dict(zip(("epoch", *CURVES), row, strict=True)) for row in zip(self.epochs, *values, strict=True)]
-        axes = upper.subplots(1, 2)
-        plots.training_curves(history, axes=axes)
-        for ax in axes:
-            ax.axvline(self.epochs[t], color=BLACK, linewidth=1)  # the chosen epoch
-
         captions = [
             f"{name}\n{'✓' if right else '✗'} {self.classes[says]}\n{row.max():.0%}"
             for name, right, says, row in zip(self.picture_names, self.right[t], self.says[t], shares, strict=True)
         ]
-        rows = max(n for n in range(1, 4) if len(captions) % n == 0)
-        plots.image_gallery(
-            self.snapshots["pictures"], captions, axes=middle.subplots(rows, len(captions) // rows).flat
+        return training_picture(
+            self.words[t],
+            [dict(zip(("epoch", *CURVES), row, strict=True)) for row in zip(self.epochs, *values, strict=True)],
+            self.epochs[t],
+            self.snapshots["pictures"],
+            captions,
+            self.snapshots["confusion"][t],
+            self.classes,
+            self.picture_names[p],
+            {self.classes[k]: 100 * float(shares[p, k]) for k in five},
         )
-
-        left, right = (each.subplots() for each in lower.subfigures(1, 2, width_ratios=[3, 2]))
-        plots.confusion_heatmap(self.snapshots["confusion"][t], self.classes, percent=True, ax=left)
-        plots.bar_chart(
-            closely, title=self.picture_names[p], x_label="probability in %", number_format="{:.1f}", ax=right
-        )
-        return figure

@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.model.embeddings import RelativePositionBias, Rotary2d
-
 Implementation = Literal["auto", "written_out", "sdpa"]
 IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 
@@ -50,7 +48,7 @@ class MultiHeadSelfAttention(nn.Module):
         dropout: Dropout on the output.
         attention_dropout: Dropout on the weights.
         rotary: Turns queries and keys by their place, if given.
-        relative_bias: Adds a bias to the scores by the offset of two tokens, if given.
+        relative_bias: Returns a bias (h, N, N) to add to the scores, by the offset of two tokens, if given.
 
     Attributes:
         implementation: "written_out", "sdpa" or "auto". See :meth:`chosen_implementation`.
@@ -66,8 +64,8 @@ class MultiHeadSelfAttention(nn.Module):
         qkv_bias: bool = True,
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
-        rotary: Rotary2d | None = None,
-        relative_bias: RelativePositionBias | None = None,
+        rotary: nn.Module | None = None,
+        relative_bias: nn.Module | None = None,
     ) -> None:
         super().__init__()
         if embed_dim % num_heads:

@@ -1,15 +1,12 @@
 """Lesson 2: from an image to the sequence of tokens, how a token knows its place, and how one vector comes out.
 
-Five position codes are kept side by side (``ViTConfig.position``):
-
-- "none": no position at all.
-- "learned": one learned vector for each token, added once at the start (ViT).
-- "sincos2d": fixed sines and cosines of row and column, added once at the start.
-- "rotary": queries and keys are turned by an angle that grows with row and column, in every block.
-- "relative": one learned number for each offset (rows, columns) and head, added to the scores, in every block.
+Five position codes are kept side by side (``ViTConfig.position``): ``POSITION_CODES`` below has them all.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -139,16 +136,52 @@ def check_images(images: Tensor, config: ViTConfig, dtype: torch.dtype) -> None:
             f"This model takes images of shape (B, {', '.join(map(str, expected))}), not {tuple(images.shape)}."
         )
     if not images.is_floating_point():
-        raise ValueError(f"This model takes normalised float images, not {images.dtype}: see data.to_float.")
+        raise ValueError(f"This model takes normalised float images, not {images.dtype}: see data.Normalisation.")
     if images.dtype != dtype and not torch.is_autocast_enabled(images.device.type):
         raise ValueError(f"The images are {images.dtype}, but the weights {dtype}: use images.to({dtype}).")
+
+
+def nothing(config: ViTConfig) -> None:
+    """Make nothing."""
+
+
+class PositionCode(NamedTuple):
+    """A way to tell a token its place: what it makes from the config, for each of three places in the model.
+
+    Attributes:
+        added: Codes (1, N, D), which are added to the tokens once, at the start. They are learned if a parameter.
+        turn: A module that turns queries and keys (B, h, N, d). All blocks share it.
+        bias: A module that returns numbers (h, N, N) to add to the scores. Each block has its own.
+    """
+
+    added: Callable[[ViTConfig], Tensor | None] = nothing
+    turn: Callable[[ViTConfig], nn.Module | None] = nothing
+    bias: Callable[[ViTConfig], nn.Module | None] = nothing
+
+
+POSITION_CODES = {  # the names are those of config.POSITIONS
+    # No position at all.
+    "none": PositionCode(),
+    # One learned vector for each token (ViT).
+    "learned": PositionCode(added=lambda config: nn.Parameter(torch.zeros(1, config.num_tokens, config.embed_dim))),
+    # Fixed sines and cosines of row and column; zeros for the prefix.
+    "sincos2d": PositionCode(
+        added=lambda config: F.pad(sincos_2d(config.grid, config.embed_dim), (0, 0, config.num_prefix_tokens, 0))[None]
+    ),
+    # Queries and keys are turned by an angle that grows with row and column.
+    "rotary": PositionCode(turn=lambda config: Rotary2d(config.grid, config.head_dim, config.num_prefix_tokens)),
+    # One learned number for each offset (rows, columns) and head.
+    "relative": PositionCode(
+        bias=lambda config: RelativePositionBias(config.grid, config.num_heads, config.num_prefix_tokens)
+    ),
+}
 
 
 class ViTEmbeddings(nn.Module):
     """Images to the sequence of tokens: [class token] [registers] patches, plus position codes (ViT, equation 1).
 
     Args:
-        config: The model's settings. "rotary" and "relative" add nothing here: they act inside attention.
+        config: The model's settings. Codes that turn or bias act inside attention; here they add nothing.
     """
 
     position_code: Tensor | None
@@ -159,13 +192,11 @@ class ViTEmbeddings(nn.Module):
         d = config.embed_dim
         self.class_token = nn.Parameter(torch.zeros(1, 1, d)) if config.has_class_token else None
         self.registers = nn.Parameter(torch.zeros(1, config.num_registers, d)) if config.num_registers else None
-        if config.position == "learned":
-            self.position_code = nn.Parameter(torch.zeros(1, config.num_tokens, d))
-        elif config.position == "sincos2d":
-            codes = F.pad(sincos_2d(config.grid, d), (0, 0, config.num_prefix_tokens, 0))  # zeros for the prefix
-            self.register_buffer("position_code", codes[None], persistent=False)
+        code = POSITION_CODES[config.position].added(config)  # (1, N, D)
+        if isinstance(code, nn.Parameter):
+            self.position_code = code
         else:
-            self.position_code = None
+            self.register_buffer("position_code", code, persistent=False)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -122,7 +122,6 @@ def matrix(
     columns: Sequence[str] | None = None,
     rows: Sequence[str] | None = None,
     label: str | None = None,
-    write: bool | None = None,
     limits: tuple[float, float] | None = None,
     description: str = "",
     ax: Axes | None = None,
@@ -137,7 +136,6 @@ def matrix(
         columns: A name for each column; numbers from 0 if left out.
         rows: A name for each row, likewise.
         label: What the colour means, for a colour bar. None draws none.
-        write: Whether the numbers are written into the cells; None means: up to 12 rows and columns.
         limits: The values of the darkest and the brightest colour.
         description: What there is to see; the size and the range are added.
         ax: Axes to draw into.
@@ -152,8 +150,7 @@ def matrix(
     for names, count, what in ((rows, cells.shape[0], "rows"), (columns, cells.shape[1], "columns")):
         if names is not None and len(names) != count:
             raise ValueError(f"{len(names)} names do not fit {count} {what}.")
-    if write is None:
-        write = max(cells.shape) <= 12
+    write = max(cells.shape) <= 12  # more numbers would not fit
     low, high = limits or (float(np.nanmin(cells)), float(np.nanmax(cells)))
     words = f"{title}. {description} A matrix of {cells.shape[0]} rows and {cells.shape[1]} columns"
     words = f"{words}, values from {np.nanmin(cells):.3g} to {np.nanmax(cells):.3g}.".replace("  ", " ")

@@ -18,7 +18,6 @@ def position_similarity_panels(
     grid: tuple[int, int],
     *,
     title: str = "Similarity of position codes",
-    columns: int = 2,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
     """Draw several figures like :func:`course_utils.plots.position_similarity_grid` side by side, on one scale.
@@ -27,7 +26,6 @@ def position_similarity_panels(
         similarities: Caption -> (patches, patches), from -1 to 1.
         grid: Rows and columns of the patch grid.
         title: Above all.
-        columns: Panels in a row.
         axes: One for each panel.
 
     Returns:
@@ -43,7 +41,7 @@ def position_similarity_panels(
     for name, similarity in similarities.items():
         if similarity.shape != (n, n):
             raise ValueError(f"{name}: a grid of {rows}x{across} needs {n}x{n}, not {tuple(similarity.shape)}.")
-    columns = min(columns, len(similarities)) if axes is None else len(similarities)
+    columns = min(2, len(similarities)) if axes is None else len(similarities)
     lines = math.ceil(len(similarities) / columns)
     words = (
         f"{title}: {', '.join(similarities)}. In each panel, one small map for each of {rows}x{across} patches shows "

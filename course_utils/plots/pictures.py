@@ -97,7 +97,7 @@ def prediction_gallery(
 
 
 def mistake_gallery(
-    images: Tensor, logits: Tensor, labels: Tensor, classes: Sequence[str], *, count: int = 12, columns: int = 6
+    images: Tensor, logits: Tensor, labels: Tensor, classes: Sequence[str], *, count: int = 12
 ) -> Figure:
     """Draw the wrong predictions with the highest probability, the most confident first.
 
@@ -107,7 +107,6 @@ def mistake_gallery(
         labels: (N,).
         classes: The K names.
         count: How many at most.
-        columns: Images in a row.
 
     Returns:
         The figure.
@@ -119,7 +118,7 @@ def mistake_gallery(
     if len(worst) == 0:
         raise ValueError("There is no mistake to draw: all predictions are right.")
     title = f"The {len(worst)} most confident mistakes"
-    return prediction_gallery(images[worst], logits[worst], classes, labels[worst], title=title, columns=columns)
+    return prediction_gallery(images[worst], logits[worst], classes, labels[worst], title=title)
 
 
 @styled

@@ -128,7 +128,5 @@ class Classification(Task):
     def figures(self, model: nn.Module, images: ImageSet, precision: str = "fp32") -> dict[str, float]:
         """Return "loss" and "accuracy" on images that the model does not learn from."""
         logits = predict(model, images.images, precision=precision)  # (N, K)
-        return {
-            "loss": F.cross_entropy(logits.double(), images.labels).item(),
-            "accuracy": accuracy(logits, images.labels),
-        }
+        loss = F.cross_entropy(logits.double(), images.labels)
+        return {"loss": loss.item(), "accuracy": accuracy(logits, images.labels)}

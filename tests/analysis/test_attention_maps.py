@@ -167,7 +167,7 @@ def test_class_token_map_on_the_pixels():
     for y in range(8):
         for x in range(12):
             assert torch.equal(drawn[..., y, x], grid[..., y // 4, x // 4])
-    smooth = attention_maps.class_token_map(weights, (2, 3), (8, 12), mode="bilinear")
+    smooth = attention_maps.to_pixels(grid, (8, 12), "bilinear")
     assert smooth.shape == (4, 3, 8, 12)
     assert (smooth[..., 0, 0] == grid[..., 0, 0]).all()
     # Between the centres of two patches, x = 1.5 and x = 5.5, pixel 3 lies 3/8 of the way.

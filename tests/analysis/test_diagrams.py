@@ -15,6 +15,7 @@ from course_utils.analysis.attention_maps import rollout
 from course_utils.model.config import ViTConfig
 from course_utils.model.patches import patchify
 from course_utils.plots import diagrams
+from course_utils.plots.diagrams.start import PAPERS
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ViTConfig.preset("cifar_micro")
@@ -168,9 +169,9 @@ def test_course_map_draws_what_is_not_written_dashed():
 def test_timeline_goes_forward():
     said = words(diagrams.timeline())
     years = [int(text) for text in said if text.isdigit()]
-    assert len(years) == len(diagrams.PAPERS) == 8
+    assert len(years) == len(PAPERS) == 8
     assert years == sorted(years)
-    months = [month for month, *_ in diagrams.PAPERS]
+    months = [month for month, *_ in PAPERS]
     assert months == sorted(months)
     assert all(1 <= month % 100 <= 12 for month in months)
 
@@ -248,9 +249,8 @@ def test_the_badge_is_120_by_24_pixels_and_its_words_are_paths(script):
 
 
 def test_every_diagram_is_in_the_folder_of_pictures():
-    own = inspect.getmembers(diagrams, lambda value: getattr(value, "__module__", "") == diagrams.__name__)
-    public = {name for name, _ in own if not name.startswith("_")}
-    assert public == {name.split(",")[0] for name in EVERY}
-    for name in public:
+    public = inspect.getmembers(diagrams, inspect.isfunction)
+    assert diagrams.__all__ == [name for name, _ in public] == sorted({name.split(",")[0] for name in EVERY})
+    for name in diagrams.__all__:
         assert (ROOT / "images" / f"{name}.svg").exists()
         assert (ROOT / "images" / f"{name}.png").stat().st_size < 150_000

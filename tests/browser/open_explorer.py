@@ -9,6 +9,8 @@ import nbformat
 from lab_server import WIDGET, JupyterLab, OpenLesson
 from playwright.sync_api import Browser, Locator
 
+from course_utils import explore
+
 IMAGES = """\
 from course_utils import explore
 from course_utils.data import load_cifar10
@@ -17,13 +19,11 @@ from course_utils.zoo.weights import load_pretrained
 test_set = load_cifar10("test", sample="always")
 images, names = test_set.images[:6], [test_set.classes[label] for label in test_set.labels[:6]]
 model = load_pretrained("cifar_micro")"""
-# After the cell above: one for each explorer, which is a variable of this name. test_NAME_explorer.py tests it.
+EXPLORERS = [getattr(explore, name) for name in explore.__all__ if name != "Explorer"]
+# After the cell above: one for each explorer, which is a variable of its module's name. test_NAME_explorer.py tests it.
 CELLS = {
-    "patchify": "patchify = explore.PatchifyExplorer(images, names)\npatchify.show()",
-    "attention": "attention = explore.AttentionExplorer.from_model(model, images, names)\nattention.show()",
-    "position": 'position = explore.PositionExplorer.from_snapshots("cifar_micro")\nposition.show()',
-    "training": 'training = explore.TrainingExplorer.from_snapshots("cifar_micro")\ntraining.show()',
-    "block": "block = explore.BlockExplorer.from_model(model, images, names)\nblock.show()",
+    name: f"{name} = explore.{explorer.__name__}.example()\n{name}.show()"
+    for name, explorer in ((each.__module__.rpartition(".")[2], each) for each in EXPLORERS)
 }
 
 

@@ -15,7 +15,7 @@ from course_utils.analysis import attention_maps
 from course_utils.data import to_float
 from course_utils.explore import attention as module
 from course_utils.explore.attention import LOOKED_AT, LOOKS_AT, AttentionExplorer
-from course_utils.plots.explored_attention import explored_attention
+from course_utils.explore.attention_picture import attention_picture
 
 CONFIG = ViTConfig((8, 12), 4, num_classes=5, embed_dim=12, depth=3, num_heads=2)  # grid 2x3, class token: 7 tokens
 CLASSES = tuple("abcde")
@@ -192,10 +192,10 @@ def test_what_belongs_to_a_picture_changes_with_it(build):
 @pytest.mark.parametrize(
     ("trait", "value", "sentence"),
     [
-        ("layer", 4, "layer is a number from 0 to 3; 3 is the rollout, not 4"),
-        ("head", -1, "head is a number from 0 to 2; 2 is the mean of the heads, not -1"),
-        ("query", 7, "query is a number from 0 to 6, not 7"),
-        ("direction", "away", "direction is 'looks at' or 'is looked at by', not 'away'"),
+        ("layer", 4, "There is no layer 4: choose a number from 0 to 3; the last is the rollout"),
+        ("head", -1, "There is no head -1: choose a number from 0 to 2; the last is the mean of the heads"),
+        ("query", 7, "There is no query 7: choose a number from 0 to 6"),
+        ("direction", "away", "There is no direction 'away': choose one of looks at, is looked at by"),
     ],
 )
 def test_impossible_states_are_refused(build, trait, value, sentence):
@@ -245,7 +245,7 @@ def test_the_picture_has_all_heads_only_with_details(build):
 
 def test_the_figure_takes_what_it_is_given():
     overview = torch.rand(2, 3, 2, 2)
-    figure = explored_attention(torch.rand(3, 8, 8), torch.eye(2), "a caption", "words", overview=overview, top=2.0)
+    figure = attention_picture(torch.rand(3, 8, 8), torch.eye(2), "a caption", "words", overview=overview, top=2.0)
     assert figure.get_label() == "words"
     assert figure.axes[0].get_title() == "a caption"
     assert figure.axes[1].images[-1].get_clim() == (0, 2)

@@ -7,17 +7,34 @@ import re
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from traitlets import TraitError
 
 from course_utils import ViTConfig, explore
 from course_utils.analysis.attention_maps import position_similarity
 from course_utils.analysis.snapshots import load_snapshots
-from course_utils.explore.position import PositionExplorer, in_words, position_tables, relative_tables, table_bytes
+from course_utils.explore.position import (
+    KINDS,
+    NOTHING_TO_SHOW,
+    PositionExplorer,
+    in_words,
+    position_tables,
+    relative_tables,
+    table_bytes,
+)
 from course_utils.model.config import POSITIONS
-from course_utils.model.embeddings import RelativePositionBias, Rotary2d, frequencies, sincos_2d
+from course_utils.model.embeddings import (
+    POSITION_CODES,
+    PositionCode,
+    RelativePositionBias,
+    Rotary2d,
+    frequencies,
+    sincos_2d,
+)
 
 CONFIG = ViTConfig((8, 12), 4, embed_dim=16, depth=2, num_heads=2)  # 2 rows, 3 columns: no square hides a swap
 PATCHES, OFFSETS = 6, (3, 5)
+MOMENTS = {"none": 0, "learned": 4, "sincos2d": 1, "rotary": 1, "relative": 4}
 
 
 @pytest.fixture
@@ -48,9 +65,8 @@ def in_the_browser(explorer, kind, moment):
 def test_every_kind_of_the_package_has_its_tables(codes):
     tables = position_tables(CONFIG, codes)
     assert list(tables) == list(POSITIONS)
-    assert {kind: len(table) for kind, table in tables.items()} == {
-        "none": 0, "learned": 4, "sincos2d": 1, "rotary": 1, "relative": 1,
-    }  # fmt: skip
+    for kind, moments in MOMENTS.items():
+        assert len(tables[kind]) == (1 if kind == "relative" else moments)  # no biases are given
     for moment in range(4):
         assert torch.equal(tables["learned"][moment], position_similarity(codes[moment], num_prefix_tokens=1))
     assert torch.equal(tables["sincos2d"][0], position_similarity(sincos_2d(CONFIG.grid, CONFIG.embed_dim)))
@@ -96,8 +112,34 @@ def test_parts_that_do_not_fit_are_refused(codes, biases):
         position_tables(CONFIG, codes, biases[:3])
     with pytest.raises(ValueError, match="2 epochs for position codes of 4 moments"):
         PositionExplorer(CONFIG, codes, [0, 1])
-    with pytest.raises(ValueError, match="rotary"):
-        position_tables(CONFIG.replace(num_heads=8), codes)
+
+
+def test_a_code_that_the_model_cannot_have_is_not_on_offer(codes):
+    narrow = CONFIG.replace(num_heads=8)  # a head of two numbers cannot turn by row and column
+    explorer = PositionExplorer(narrow, codes, range(4))
+    assert list(explorer.kinds) == [kind for kind in POSITIONS if kind != "rotary"]
+    with pytest.raises(TraitError, match="no kind 'rotary': choose one of none, learned, sincos2d, relative"):
+        explorer.kind = "rotary"
+
+
+@pytest.mark.parametrize(
+    ("code", "moments"),
+    [
+        (PositionCode(added=lambda config: torch.eye(config.num_tokens, config.embed_dim)[None]), 1),
+        (PositionCode(turn=lambda config: nn.Softmax(dim=2)), 1),
+        (PositionCode(added=lambda config: nn.Parameter(torch.ones(1, 7, 16))), 0),
+        (PositionCode(bias=lambda config: nn.Identity()), 0),
+    ],
+)
+def test_a_code_that_the_explorer_knows_no_words_for_has_a_plain_view(codes, monkeypatch, code, moments):
+    monkeypatch.delitem(KINDS, "sincos2d")  # in place of a new name, which the config would have to know
+    monkeypatch.setitem(POSITION_CODES, "sincos2d", code)
+    explorer = PositionExplorer(CONFIG, codes, range(4), kind="sincos2d")
+    assert explorer.kinds["sincos2d"]["label"] == "sincos2d"
+    assert len(explorer.similarities["sincos2d"]) == len(explorer.kinds["sincos2d"]["moments"]) == moments
+    assert (NOTHING_TO_SHOW in explorer.picture().get_label()) == (moments == 0)
+    if moments and code.added(CONFIG) is not None:
+        assert torch.equal(explorer.similarity(), torch.eye(PATCHES)[explorer.position].reshape(2, 3))
 
 
 def test_numbers_travel_as_shares_of_their_limit():
@@ -119,7 +161,7 @@ def test_a_moment_has_a_name(passes, words):
 # The explorer
 
 
-@pytest.mark.parametrize("kind", [kind for kind in POSITIONS if kind != "none"])
+@pytest.mark.parametrize("kind", POSITIONS)
 def test_the_browser_gets_the_tables(explorer, kind):
     tables = explorer.similarities[kind]
     assert len(explorer.kinds[kind]["moments"]) == len(tables)
@@ -132,7 +174,7 @@ def test_the_browser_gets_the_tables(explorer, kind):
 def test_scales_are_fixed_and_only_biases_have_their_own(explorer, biases, codes):
     limits = {kind: words["limit"] for kind, words in explorer.kinds.items()}
     largest = relative_tables(biases, CONFIG.grid).abs().max().item()
-    assert limits == {"none": 1, "learned": 1, "sincos2d": 1, "rotary": 1, "relative": pytest.approx(largest)}
+    assert limits == {kind: pytest.approx(largest) if kind == "relative" else 1 for kind in POSITIONS}
     assert PositionExplorer(CONFIG, codes, range(4)).kinds["relative"]["limit"] == 1  # all 0: any scale would do
 
 
@@ -152,7 +194,7 @@ def test_it_says_what_the_picked_position_gets(explorer, codes):
 @pytest.mark.parametrize(
     ("trait", "value", "sentence"),
     [
-        ("kind", "sincos", "There is no position code 'sincos': choose one of none, learned, sincos2d"),
+        ("kind", "sincos", "There is no kind 'sincos': choose one of none, learned, sincos2d"),
         ("position", 6, "There is no position 6: choose a number from 0 to 5"),
         ("position", -1, "There is no position -1"),
         ("epoch", 4, "There is no epoch 4: choose a number from 0 to 3"),
@@ -216,11 +258,12 @@ def test_each_kind_has_a_picture_and_words(explorer, kind):
     assert "No trained numbers" not in explorer.kinds[kind]["note"]
     figure = explorer.picture()
     assert explorer.kinds[kind]["note"] in figure.get_label()
-    assert len(maps_of(figure)) == {"none": 0, "learned": 3, "sincos2d": 2, "rotary": 2, "relative": 3}[kind]
+    moments = len(explorer.similarities[kind])
+    assert len(maps_of(figure)) == (min(moments, 2) + 1 if moments else 0)  # first, chosen, all positions
 
 
 def test_the_page_holds_all_tables(explorer):
     state = json.loads(re.search(r"const stored = (.*);\n", explorer.to_html())[1])
-    assert np.frombuffer(explorer.tables, "<i2").size == (0 + 4 + 1 + 1 + 4) * PATCHES**2
+    assert np.frombuffer(explorer.tables, "<i2").size == sum(map(len, explorer.similarities.values())) * PATCHES**2
     assert len(state["tables"]["base64"]) == 4 * math.ceil(len(explorer.tables) / 3)
     assert isinstance(explorer, explore.Explorer)

@@ -3,17 +3,22 @@
 import base64
 import io
 import json
+import math
 import re
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import torch
+from anywidget import AnyWidget
+from conftest import EXPLORERS
 from PIL import Image
 from traitlets import TraitError
 
 from course_utils import explore
+from course_utils.explore.explorer import Choice
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -56,9 +61,9 @@ def test_the_environment_turns_widgets_off(any_explorer, monkeypatch):
         bundle(any_explorer)
 
 
-def test_its_words_do_not_change_from_run_to_run(any_explorer, make):
+def test_its_words_do_not_change_from_run_to_run(any_explorer):
     words = bundle(any_explorer)[0]["text/plain"]
-    assert words == bundle(make(type(any_explorer).__name__))[0]["text/plain"]
+    assert words == bundle(any_explorer.example())[0]["text/plain"]
     assert len(words) > 30
     assert "0x" not in words
 
@@ -92,6 +97,94 @@ def test_its_page_needs_no_kernel_and_no_network(any_explorer, tmp_path):
     assert "upload" not in state
 
 
+# What comes from the browser
+
+ODD = (True, False, -1, 10**9, 0.0, 1.0, 0.5, math.nan, "0", "1", "", "true", b"1", None, [], [0], {}, {"0": 0})
+
+
+def picks(explorer):
+    """What a person picks, in words and numbers: name -> value."""
+    return {name: getattr(explorer, name) for name in explorer.traits(sync=True, picked=True)}
+
+
+def odd_messages(explorer):
+    """For each number that a person picks, and for each in a tuple of them, something else in its place."""
+    for name, value in picks(explorer).items():
+        if type(value) is int:
+            yield from ((name, odd) for odd in ODD)
+        if type(value) is tuple:
+            yield from (
+                (name, [*value[:place], odd, *value[place + 1 :]]) for place in range(len(value)) for odd in ODD
+            )
+            yield from ((name, odd) for odd in (*ODD, list(value[1:]), [*value, 0]))
+        if isinstance(explorer.traits()[name], Choice) and type(value) is str:
+            yield from ((name, odd) for odd in (*ODD, value + " ", value.upper()))
+
+
+def refused(explorer, message):
+    """Whether the explorer takes nothing of a message and remains as it was."""
+    before = explorer.get_state()
+    with pytest.raises(TraitError):
+        explorer.set_state(message)
+    return explorer.get_state() == before
+
+
+def test_a_pick_of_what_is_not_there_is_refused_whole(any_explorer):
+    numbers = [name for name, value in picks(any_explorer).items() if type(value) is int]
+    messages = list(odd_messages(any_explorer))
+    assert len(messages) >= len(numbers) * len(ODD) > 0
+    for name, odd in messages:
+        assert refused(any_explorer, {name: odd}), (name, odd)
+        for other in {*numbers} - {name}:  # right things in the same message are not taken either
+            assert refused(any_explorer, {other: 1, name: odd}), (other, name, odd)
+
+
+def test_python_is_refused_the_same_in_a_sentence(any_explorer):
+    for name, value in picks(any_explorer).items():
+        if type(value) is int:
+            for odd in (True, -1, 10**9, 1.0):
+                with pytest.raises(TraitError, match=f"There is no {name.replace('_', ' ')} {odd}: choose .+[0-9]"):
+                    setattr(any_explorer, name, odd)
+            assert getattr(any_explorer, name) == value
+
+
+def test_every_number_on_offer_is_taken(any_explorer):
+    for name, value in picks(any_explorer).items():
+        if type(value) is int:
+            for each in list(any_explorer.traits()[name].options(any_explorer))[:100]:
+                any_explorer.set_state({name: each})
+                assert getattr(any_explorer, name) == each
+
+
+def test_what_nobody_picks_is_not_for_the_browser_to_change(any_explorer):
+    facts = set(any_explorer.keys) - set(AnyWidget.class_trait_names()) - set(picks(any_explorer))
+    assert {"palette", "_esm", "_css"} < facts
+    for name in facts:
+        for value in (getattr(any_explorer, name), *ODD):
+            assert refused(any_explorer, {name: value}), (name, value)
+        for other in picks(any_explorer):
+            assert refused(any_explorer, {other: getattr(any_explorer, other), name: 1})
+
+
+def test_each_has_its_script_by_its_name():
+    folder = Path(explore.__file__).parent
+    scripts = {path.stem: path.read_text() for path in folder.glob("*.js") if path.stem != "common"}
+    assert set(scripts) == {each.__module__.rpartition(".")[2] for each in EXPLORERS}
+    for each in EXPLORERS:
+        name = each.__module__.rpartition(".")[2]
+        assert scripts[name] in each._esm
+        assert (folder / f"{name}_picture.py").exists()
+    for path in folder.glob("*.css"):
+        assert path.stem == "common" or path.with_suffix(".js").exists()
+
+
+def test_one_made_in_a_notebook_keeps_the_script_of_what_it_is_made_from(monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "__file__", None)  # as in a notebook
+    mine = type("Mine", (explore.AttentionExplorer,), {"__module__": __name__})
+    assert mine._esm == explore.AttentionExplorer._esm
+    assert mine._css == explore.AttentionExplorer._css
+
+
 # A person's own picture
 
 
@@ -99,11 +192,6 @@ def file_of(size=(40, 30), kind="PNG"):
     file = io.BytesIO()
     Image.new("RGB", size, (200, 30, 30)).save(file, kind)
     return file.getvalue()
-
-
-@pytest.fixture(params=["AttentionExplorer", "BlockExplorer", "PatchifyExplorer"])
-def picture_explorer(request, make):
-    return make(request.param)
 
 
 def test_an_upload_becomes_the_last_picture_and_is_shown(picture_explorer):
@@ -115,7 +203,7 @@ def test_an_upload_becomes_the_last_picture_and_is_shown(picture_explorer):
     assert set(picture_explorer.pictures[-3:]) == {200, 30}
     assert picture_explorer.upload == b""  # the same file may come again
     picture_explorer.upload = file_of()
-    assert len(set(picture_explorer.names)) == before + 2
+    assert len(set(picture_explorer.names[-2:])) == 2
 
 
 @pytest.mark.parametrize(("content", "sentence"), [(b"no picture", "not a picture"), (file_of()[:60], "damaged")])
@@ -125,12 +213,6 @@ def test_an_upload_that_is_no_picture_is_refused_in_words(picture_explorer, cont
     assert picture_explorer.image == 0
     picture_explorer.upload = file_of()
     assert picture_explorer.message.startswith("This is your picture")
-
-
-def test_a_picture_that_is_not_there_is_refused(picture_explorer):
-    with pytest.raises(TraitError, match="There is no picture 9: choose a number from 0 to 2"):
-        picture_explorer.image = 9
-    assert picture_explorer.image == 0
 
 
 def test_floats_from_0_to_1_are_the_same_pictures(pictures):

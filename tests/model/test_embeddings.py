@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from course_utils import VisionTransformer, ViTConfig
+from course_utils.model.config import POSITIONS
 from course_utils.model.embeddings import (
+    POSITION_CODES,
     RelativePositionBias,
     Rotary2d,
     ViTEmbeddings,
@@ -161,3 +163,14 @@ def test_sincos_codes_leave_the_prefix_alone():
 def test_tables_that_can_be_computed_are_not_stored(position):
     names = VisionTransformer(ViTConfig(depth=1, position=position)).state_dict()
     assert not [name for name in names if name.endswith(("position_code", "cos", "sin", "index"))]
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_the_model_has_of_each_code_what_the_table_says(position):
+    assert tuple(POSITION_CODES) == POSITIONS
+    config = ViTConfig(depth=1, position=position)
+    model, code = VisionTransformer(config), POSITION_CODES[position]
+    attention = model.encoder.blocks[0].attention
+    held = model.embeddings.position_code, attention.rotary, attention.relative_bias
+    assert [type(part) for part in held] == [type(make(config)) for make in code]
+    assert sum(part is not None for part in held) == (position != "none")

@@ -1,4 +1,4 @@
-"""The still picture of the BlockExplorer (lesson 4)."""
+"""The picture that stands for the block explorer where no kernel runs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from course_utils.plots.charts import line_chart
-from course_utils.plots.diagrams import ATTENTION, MLP, NORM, TOKEN
+from course_utils.plots.diagrams.shapes import ATTENTION, MLP, NORM, TOKEN
 from course_utils.plots.style import BLACK, GREY, new_figure, show_image, styled
 
 COLOURS = {"stream": TOKEN, "norm": NORM, "attention": ATTENTION, "MLP": MLP}
 
 
 @styled
-def token_path(
+def block_picture(
     image: Tensor,
     token: str,
     place: tuple[int, int] | None,

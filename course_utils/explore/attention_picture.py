@@ -1,4 +1,4 @@
-"""The figure of the attention explorer: one token's map, and the maps of all layers and heads."""
+"""The picture that stands for the attention explorer where no kernel runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from course_utils.plots.style import BLACK, new_figure, styled
 
 
 @styled
-def explored_attention(
+def attention_picture(
     image: Tensor,
     values: Tensor,
     caption: str,

@@ -1,4 +1,4 @@
-"""The picture that stands for the position explorer where no kernel runs (lesson 2)."""
+"""The picture that stands for the position explorer where no kernel runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WRITTEN = 12  # numbers fit into the cells up to so many rows and columns
 
 
 @styled
-def explored_position(
+def position_picture(
     similarities: Mapping[str, Tensor],
     grid: tuple[int, int],
     position: int,
