@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils import plots
 from course_utils.analysis.attention_maps import class_token_map, collect
@@ -21,16 +21,16 @@ from course_utils.zoo.weights import save_weights
 
 def write_report(
     run_dir: str | Path,
-    model: VisionTransformer,
+    model: nn.Module,
     record: dict[str, Any],
     test_set: ImageSet,
-    average: VisionTransformer | None = None,
+    average: nn.Module | None = None,
 ) -> dict[str, Any]:
     """Look at the test set, once, and write what came out.
 
     Args:
         run_dir: Gets record.json, weights.safetensors, curves.png, classes.png, confusion.png, calibration.png,
-            mistakes.png and attention.png; with an average also weights_average.safetensors.
+            mistakes.png and, of a Vision Transformer, attention.png; with an average also weights_average.safetensors.
         model: The model after its last step.
         record: Of :meth:`course_utils.training.trainer.Trainer.fit`.
         test_set: The test split.
@@ -59,8 +59,9 @@ def write_report(
         "classes": plots.class_accuracy_bars(last["per_class_accuracy"], classes),
         "confusion": plots.confusion_heatmap(last["confusion"], classes),
         "calibration": plots.reliability_diagram(calibration(logits["last_weights"], labels)),
-        "attention": attention_figure(model, *_first_of_each_class(test_set, 6)),
     }
+    if isinstance(model, VisionTransformer):
+        pictures["attention"] = attention_figure(model, *_first_of_each_class(test_set, 6))
     if last["accuracy"] < 1:
         pictures["mistakes"] = plots.mistake_gallery(test_set.images, logits["last_weights"], labels, classes)
     for name, figure in pictures.items():
@@ -91,7 +92,7 @@ def attention_figure(
         config.grid,
         (config.image_height, config.image_width),
         config.num_prefix_tokens,
-        config.pooling == "class_token",
+        config.has_class_token,
     )  # (B, N, N) -> (B, H, W)
     probability, predicted = predict(model, images).softmax(dim=1).max(dim=1)  # (B, K) -> two (B,)
     captions = [

@@ -81,7 +81,7 @@ class Snapshots:
         seen = {
             "epochs": torch.tensor(epoch),
             "logits": predict(self.model, self.pictures.images),
-            "class_maps": class_token_grid(fused, config.grid, prefix, config.pooling == "class_token").half(),
+            "class_maps": class_token_grid(fused, config.grid, prefix, config.has_class_token).half(),
             "attention_distance": mean_attention_distance(weights, config.grid, config.patch_size, prefix),
             "attention_entropy": attention_entropy(weights),
             "confusion": confusion_matrix(logits, self.validation_set.labels),

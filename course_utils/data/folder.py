@@ -142,6 +142,22 @@ def read_folder(
     return PictureFolder(name, images, labels, classes, parts, Normalisation.of(images[training]), skipped)
 
 
+def pictures_in(path: str | Path) -> list[Path]:
+    """List the pictures of a folder: those directly in it, or else those in its subfolders.
+
+    Raises:
+        OSError: The folder cannot be read, or is no folder.
+        ValueError: There are none.
+    """
+    folder = Path(path).expanduser()
+    entries = _entries(folder)
+    found = list(filter(_is_picture, entries))
+    found = found or [file for entry in entries if entry.is_dir() for file in _entries(entry) if _is_picture(file)]
+    if not found:
+        raise ValueError(f"{folder} holds no pictures, nor do its subfolders.")
+    return found
+
+
 def divide(classes: Iterable[Iterable[str]]) -> dict[str, str]:
     """Divide pictures 80/10/10 into training, validation and test, by the hashes of their files.
 

@@ -117,7 +117,7 @@ def normalisation_of(model: nn.Module) -> Normalisation:
 
 
 def classes_of(model: nn.Module) -> tuple[str, ...]:
-    """Return the names of the classes that a model was trained on.
+    """Return the names of the classes that a model was trained on, in the order of its logits.
 
     Raises:
         ValueError: The model does not know them.

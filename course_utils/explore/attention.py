@@ -18,7 +18,7 @@ from torch import Tensor
 
 from course_utils.analysis.attention_maps import mean_attention_distance, rollout
 from course_utils.analysis.evaluation import evaluation_mode
-from course_utils.data import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, to_float
+from course_utils.data import CIFAR10_CLASSES, classes_of, normalisation_of
 from course_utils.explore.attention_picture import attention_picture
 from course_utils.explore.explorer import Choice, PictureExplorer, example_pictures, first_query, prefix_names
 from course_utils.model.vit import VisionTransformer
@@ -34,22 +34,18 @@ Compute = Callable[[Tensor], tuple[Tensor, Tensor]]
 def attend(
     model: VisionTransformer,
     image: Tensor,
-    mean: Sequence[float] = CIFAR10_MEAN,
-    std: Sequence[float] = CIFAR10_STD,
 ) -> tuple[Tensor, Tensor]:
     """Show a model one picture.
 
     Args:
         model: It stays on its device; the image goes there.
         image: (C, H, W), uint8.
-        mean: Of the normalisation.
-        std: Of the normalisation.
 
     Returns:
         The attention weights (L, h, N, N) and the probabilities of the classes (K,), both on the CPU.
     """
     with evaluation_mode(model) as device, torch.no_grad():
-        logits, maps = model.forward_with_attention(to_float(image[None].to(device), mean, std))
+        logits, maps = model.forward_with_attention(normalisation_of(model)(image[None].to(device)))
     weights = torch.cat(list(maps.values()))  # for each layer (1, h, N, N) -> (L, h, N, N)
     return weights.float().cpu(), logits[0].float().softmax(dim=0).cpu()
 
@@ -95,7 +91,7 @@ class AttentionExplorer(PictureExplorer):
     """A picture and its patches: pick one, and see where it looks.
 
     Args:
-        images: (count, 3, H, W), uint8, or floats from 0 to 1: not normalised.
+        images: (count, C, H, W), uint8, or floats from 0 to 1: not normalised.
         names: One for each image.
         compute: From one image (3, H, W), uint8, to attention weights (L, h, N, N) and probabilities (K,).
         shape: Layers L and heads h.
@@ -162,32 +158,32 @@ class AttentionExplorer(PictureExplorer):
         model: VisionTransformer,
         images: Tensor,
         names: list[str],
-        *,
-        mean: Sequence[float] = CIFAR10_MEAN,
-        std: Sequence[float] = CIFAR10_STD,
-        classes: Sequence[str] = CIFAR10_CLASSES,
         **traits: Any,
     ) -> AttentionExplorer:
         """Explore a Vision Transformer.
 
         Args:
-            model: With or without class token and registers.
-            images: (count, 3, H, W), uint8, or floats from 0 to 1, of the model's size.
+            model: With or without class token and registers; it knows its normalisation and its classes.
+            images: (count, C, H, W), uint8, or floats from 0 to 1, of the model's size.
             names: One for each image.
-            mean: Of the normalisation that the model was trained with.
-            std: Likewise.
-            classes: Names of its classes.
             traits: What to show first, see the class.
 
         Raises:
-            ValueError: The model takes images of another size.
+            ValueError: The model takes images of another size, or does not know its normalisation or classes.
         """
         config = model.config
         prefix = prefix_names(config)
-        compute = partial(attend, model, mean=mean, std=std)
+        compute = partial(attend, model)
         shape = config.depth, config.num_heads
         return cls(
-            images, names, compute, shape=shape, patch_size=config.patch_size, prefix=prefix, classes=classes, **traits
+            images,
+            names,
+            compute,
+            shape=shape,
+            patch_size=config.patch_size,
+            prefix=prefix,
+            classes=classes_of(model),
+            **traits,
         )
 
     @classmethod

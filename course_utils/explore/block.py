@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.analysis.evaluation import evaluation_mode
-from course_utils.data import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, to_float
+from course_utils.data import CIFAR10_CLASSES, classes_of, normalisation_of
 from course_utils.explore.block_picture import block_picture
 from course_utils.explore.explorer import Choice, PictureExplorer, example_pictures, first_query, prefix_names
 from course_utils.model.config import ViTConfig
@@ -134,7 +134,7 @@ class BlockExplorer(PictureExplorer):
     Make it with :meth:`from_model`.
 
     Args:
-        images: (count, 3, H, W), uint8, or floats from 0 to 1: not normalised.
+        images: (count, C, H, W), uint8, or floats from 0 to 1: not normalised.
         names: One for each image.
         follow: From one image, (3, H, W) and uint8, to its :class:`TokenPaths`.
         config: Of the model that ``follow`` asks.
@@ -197,31 +197,25 @@ class BlockExplorer(PictureExplorer):
         model: VisionTransformer,
         images: Tensor,
         names: list[str],
-        *,
-        mean: Sequence[float] = CIFAR10_MEAN,
-        std: Sequence[float] = CIFAR10_STD,
-        classes: Sequence[str] = CIFAR10_CLASSES,
         **traits: Any,
     ) -> BlockExplorer:
         """Explore a model on a few images.
 
         Args:
-            model: It is asked anew for each picture that is chosen.
-            images: (count, 3, H, W), uint8, or floats from 0 to 1: not normalised.
+            model: It knows its normalisation and its classes, and is asked anew for each picture that is chosen.
+            images: (count, C, H, W), uint8, or floats from 0 to 1: not normalised.
             names: One for each image.
-            mean: Of the normalisation that the model was trained with.
-            std: Likewise.
-            classes: Names of its classes.
             traits: What to show first, see the class.
 
         Raises:
-            ValueError: The images do not fit the model, or names are missing.
+            ValueError: The images do not fit the model, names are missing, or it knows no normalisation or classes.
         """
+        normalise = normalisation_of(model)
 
         def follow(image: Tensor) -> TokenPaths:
-            return follow_tokens(model, to_float(image[None], mean, std)[0])
+            return follow_tokens(model, normalise(image[None])[0])
 
-        return cls(images, names, follow, model.config, classes, **traits)
+        return cls(images, names, follow, model.config, classes_of(model), **traits)
 
     @classmethod
     def example(cls) -> BlockExplorer:

@@ -58,18 +58,21 @@ def palette_bytes(name: str) -> bytes:
 
 
 def image_bytes(images: Tensor) -> bytes:
-    """Turn images (count, 3, H, W), uint8 or floats from 0 to 1, into bytes in the order (count, H, W, 3)."""
-    return to_uint8(images).permute(0, 2, 3, 1).numpy().tobytes()
+    """Turn images (count, C, H, W), uint8 or floats from 0 to 1, into bytes in the order (count, H, W, 3)."""
+    in_colour = to_uint8(images).expand(-1, 3, -1, -1)  # (count, C, H, W), grey or not -> (count, 3, H, W)
+    return in_colour.permute(0, 2, 3, 1).numpy().tobytes()
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """Turn images (count, 3, H, W), uint8 or floats from 0 to 1, into uint8.
+    """Turn images (count, C, H, W), grey or in colour, uint8 or floats from 0 to 1, into uint8.
 
     Raises:
         ValueError: The images are normalised.
     """
-    pixels = np.stack([display_array(image) for image in images])  # (count, 3, H, W) -> (count, H, W, 3)
-    return torch.from_numpy((255 * pixels).round().astype(np.uint8)).permute(0, 3, 1, 2)  # -> (count, 3, H, W)
+    count, channels, height, width = images.shape
+    pixels = np.stack([display_array(image) for image in images])  # -> (count, H, W, 3), or (count, H, W) if grey
+    pixels = (255 * pixels).round().astype(np.uint8).reshape(count, height, width, channels)
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2)  # -> (count, C, H, W)
 
 
 def prefix_names(config: ViTConfig) -> list[str]:
@@ -225,7 +228,7 @@ class PictureExplorer(Explorer):
     """Base of the explorers that look at pictures; a person can bring their own. ``images`` holds them as uint8.
 
     Args:
-        images: (count, 3, H, W), uint8, or floats from 0 to 1: not normalised.
+        images: (count, C, H, W), grey or in colour, uint8, or floats from 0 to 1: not normalised.
         names: One for each image.
 
     Raises:
@@ -243,8 +246,10 @@ class PictureExplorer(Explorer):
     answered = traitlets.Int(-1).tag(sync=True)  # the picture that the traits of look_at belong to
 
     def __init__(self, images: Tensor, names: list[str], **traits: Any) -> None:
-        if images.ndim != 4 or images.shape[1] != 3 or not len(images):
-            raise ValueError(f"An explorer needs images of shape (count, 3, H, W), not {tuple(images.shape)}.")
+        if images.ndim != 4 or images.shape[1] not in (1, 3) or not len(images):
+            raise ValueError(
+                f"An explorer needs images of shape (count, 3, H, W), or (count, 1, H, W), not {tuple(images.shape)}."
+            )
         if len(names) != len(images):
             raise ValueError(f"There are {len(names)} names for {len(images)} images.")
         self.images = to_uint8(images)
@@ -278,8 +283,8 @@ class PictureExplorer(Explorer):
         if not self.upload:
             return
         try:
-            own = load_picture(bytes(self.upload), self.picture_size)  # (3, H, W)
-        except (ValueError, OSError) as error:
+            own = load_picture(bytes(self.upload), self.picture_size, self.images.shape[1])  # (C, H, W)
+        except (ValueError, OSError, MemoryError) as error:
             self.message = str(error)
             return
         self.images = torch.cat([self.images, own[None]])

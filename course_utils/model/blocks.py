@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from course_utils.model.attention import MultiHeadSelfAttention
 from course_utils.model.config import Activation, ViTConfig
-from course_utils.model.embeddings import RelativePositionBias, Rotary2d
+from course_utils.model.embeddings import POSITION_CODES
 
 
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-6) -> Tensor:
@@ -111,11 +111,9 @@ class TransformerBlock(nn.Module):
         rotary: Shared by all blocks of a model, if it uses rotary positions.
     """
 
-    def __init__(self, config: ViTConfig, drop_path: float = 0.0, rotary: Rotary2d | None = None) -> None:
+    def __init__(self, config: ViTConfig, drop_path: float = 0.0, rotary: nn.Module | None = None) -> None:
         super().__init__()
-        relative_bias = None
-        if config.position == "relative":
-            relative_bias = RelativePositionBias(config.grid, config.num_heads, config.num_prefix_tokens)
+        relative_bias = POSITION_CODES[config.position].bias(config)
         self.pre_norm = config.pre_norm
         self.norm1 = make_norm(config)
         self.attention = MultiHeadSelfAttention(
@@ -153,9 +151,7 @@ class TransformerEncoder(nn.Module):
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
-        rotary = None
-        if config.position == "rotary":
-            rotary = Rotary2d(config.grid, config.head_dim, config.num_prefix_tokens)
+        rotary = POSITION_CODES[config.position].turn(config)
         rates = [config.drop_path * index / max(config.depth - 1, 1) for index in range(config.depth)]
         self.blocks = nn.ModuleList(TransformerBlock(config, rate, rotary) for rate in rates)
         # A post-norm block ends with its own norm already.

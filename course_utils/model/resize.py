@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from course_utils.data.normalisation import remember
 from course_utils.model.attention import MultiHeadSelfAttention
 from course_utils.model.config import ViTConfig
 from course_utils.model.embeddings import RelativePositionBias
@@ -94,6 +95,7 @@ def resized(model: M, config: ViTConfig) -> M:
     for new, old in zip(other.modules(), model.modules(), strict=True):
         if isinstance(new, MultiHeadSelfAttention) and isinstance(old, MultiHeadSelfAttention):
             new.implementation = old.implementation
+    remember(other, getattr(model, "normalisation", None), getattr(model, "classes", None))
     return other.train(model.training)
 
 
@@ -116,8 +118,8 @@ def resized_state(model: nn.Module, other: nn.Module) -> dict[str, Tensor]:
             )
         key = "embeddings.patch_embedding.projection.weight"
         state[key] = resize_patch_weight(state[key], config.in_channels, wanted.patch_size)
-    if config.position == "learned":
-        key = "embeddings.position_code"
+    key = "embeddings.position_code"
+    if key in state:
         state[key] = resize_positions(state[key], config.grid, wanted.grid, config.num_prefix_tokens)
     for name, new in other.named_modules():
         old = model.get_submodule(name)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from course_utils.data.normalisation import Normalisation, remember
 from course_utils.model.convert import WeightsError, check_fit
+from course_utils.model.vit import VisionTransformer
 from course_utils.support.files import ASSETS, DamagedFileError, load_tensors, save_tensors
 from course_utils.zoo.kinds import KINDS
 
@@ -55,15 +56,15 @@ def save_weights(model: nn.Module, path: str | Path, record: dict[str, Any] | No
     save_tensors(path, state, metadata)
 
 
-def load_weights(source: str | Path) -> nn.Module:
+def load_weights(source: str | Path) -> Any:
     """Load a model that :func:`save_weights` wrote. Nothing in the file is ever run as code.
 
     Args:
         source: A file, or the name of weights that ship.
 
     Returns:
-        The model in float32, on the CPU, in eval mode. It knows its ``normalisation`` and ``classes``, if the one that
-        was saved did.
+        The model, of whatever kind it is, in float32, on the CPU, in eval mode. It knows its ``normalisation`` and
+        ``classes``, if the one that was saved did.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -84,6 +85,18 @@ def load_weights(source: str | Path) -> nn.Module:
     return model.eval()
 
 
+def load_vit(source: str | Path) -> VisionTransformer:
+    """Load a model as :func:`load_weights` does, if it is a Vision Transformer with attention maps to look at.
+
+    Raises:
+        FileNotFoundError, DamagedFileError, WeightsError: As for :func:`load_weights`; or it is another kind of model.
+    """
+    model = load_weights(source)
+    if not isinstance(model, VisionTransformer):
+        raise WeightsError(f"{source} holds a {type(model).__name__}, which has no attention maps to look at.")
+    return model
+
+
 def read_record(source: str | Path) -> dict[str, Any]:
     """Return the record that was given to :func:`save_weights`.
 
@@ -98,7 +111,7 @@ def pretrained_names() -> list[str]:
     return sorted(path.stem for path in PRETRAINED_FOLDER.glob("*.safetensors"))
 
 
-def load_pretrained(name: str) -> nn.Module:
+def load_pretrained(name: str) -> Any:
     """Load a trained model that comes with the package, in eval mode.
 
     Raises:

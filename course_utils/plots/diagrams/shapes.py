@@ -25,7 +25,7 @@ def token_rows(config: ViTConfig) -> tuple[list[Bar], list[Bar], list[Bar]]:
     """Return bars for the tokens before the patches, for the patches (first ones and last), and for all their codes."""
     n, before = config.num_patches, config.num_prefix_tokens
     prefix, codes = [], []
-    if config.pooling == "class_token":
+    if config.has_class_token:
         prefix, codes = [("class", CLASS)], ["code 0"]
     if config.num_registers:
         prefix.append((f"{config.num_registers} reg.", GREY))

@@ -41,9 +41,7 @@ def pipeline(config: ViTConfig, image: Tensor | None = None) -> Figure:
         "mean": ("mean of the\npatch tokens", ("mean", TOKEN)),
         "attention": ("weighted mean of\nthe patch tokens", ("mean", TOKEN)),
     }[config.pooling]
-    in_front = " and ".join(
-        ["class token"] * (config.pooling == "class_token") + ["registers"] * bool(config.num_registers)
-    )
+    in_front = " and ".join(["class token"] * (config.has_class_token) + ["registers"] * bool(config.num_registers))
     page = Page(
         (10, 5.6),
         "The Vision Transformer, from an image to class scores",

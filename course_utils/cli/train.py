@@ -1,0 +1,120 @@
+"""``train``: train a Vision Transformer, then write what came out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from course_utils.cli.options import (
+    INTERRUPTED,
+    Commands,
+    accuracy_line,
+    add_command,
+    settings,
+    unused,
+    with_device,
+    with_images,
+)
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command and its options."""
+    command = add_command(
+        commands,
+        train,
+        "train",
+        "train --recipe half-hour",
+        "train --recipe evening --epochs 20 --set learning_rate=2e-3 --model-set pooling=mean",
+        "train --name mine --resume",
+        "train --data pictures/cats --image-size 64 --model-set patch_size=8",
+    )
+    with_images(command)
+    with_device(command)
+    command.add_argument("--model", default="cifar_micro", help="a preset of ViTConfig")
+    command.add_argument("--image-size", type=int, help="with --data: pixels a side that pictures are resized to")
+    command.add_argument("--recipe", default="cpu-minutes", help="a preset of Recipe")
+    command.add_argument("--epochs", type=float, help="budget in passes over the data")
+    command.add_argument("--steps", type=int, help="budget in optimiser steps")
+    command.add_argument("--minutes", type=float, help="budget in minutes of training")
+    command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change the recipe")
+    command.add_argument("--model-set", action="append", default=[], metavar="NAME=VALUE", help="change the model")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--name", help="folder of the run, inside --runs")
+    command.add_argument("--runs", default="runs", help="where runs are kept")
+    command.add_argument("--resume", action="store_true", help="go on with the run of that name")
+    command.add_argument(
+        "--snapshots", action="store_true", help="keep position codes, attention and predictions after every pass"
+    )
+    command.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
+    command.add_argument("--compile", action="store_true", help="compile the model: a minute first, faster then")
+    command.add_argument("--workers", type=int, default=0, help="processes that prepare batches ahead, for a GPU")
+    command.add_argument("--report-every", type=float, default=1.0, help="passes between two looks at validation")
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train, then look at the test set once, and write record, weights and pictures."""
+    import torch
+
+    from course_utils.analysis.snapshots import Snapshots
+    from course_utils.cli.images import training_sets
+    from course_utils.model.config import ViTConfig
+    from course_utils.model.vit import VisionTransformer
+    from course_utils.report import write_report
+    from course_utils.training import distributed
+    from course_utils.training.recipes import Recipe
+    from course_utils.training.tasks import Classification
+    from course_utils.training.trainer import Trainer
+
+    budget = {name: getattr(options, name) for name in ("epochs", "steps", "minutes")}
+    given = {name: value for name, value in budget.items() if value is not None}
+    recipe = Recipe.preset(options.recipe, **settings(options.set), **given)
+    config = ViTConfig.preset(options.model, **settings(options.model_set))
+    if options.image_size is not None:
+        if options.data is None:
+            raise ValueError("--image-size resizes the pictures of --data FOLDER; CIFAR-10 stays as it is.")
+        config = config.replace(image_size=options.image_size)
+    if options.snapshots and recipe.early:
+        raise ValueError(
+            f"--snapshots shows one grid of patches from beginning to end, but this recipe begins with patches of "
+            f"{recipe.early_patch_size} pixels: add --set early=0 --set early_patch_size=0, or leave --snapshots out."
+        )
+    run_dir = Path(options.runs) / (options.name or f"{options.model}-{options.recipe}-seed{options.seed}")
+    if not options.resume:
+        run_dir = unused(run_dir)
+    asked = settings(options.model_set)
+    size = (config.image_height, config.image_width)
+    train_set, validation_set, test_set = training_sets(options, size, asked.get("in_channels"))
+    if options.data is not None:  # classes and channels follow the pictures
+        follow = {"num_classes": len(train_set.classes), "in_channels": train_set.images.shape[1]}
+        config = config.replace(**{name: value for name, value in follow.items() if name not in asked})
+    with distributed.process_group():
+        torch.manual_seed(options.seed)
+        model = VisionTransformer(config)
+        trainer = Trainer(
+            model,
+            Classification(train_set, validation_set),
+            recipe,
+            run_dir=run_dir,
+            seed=options.seed,
+            device=options.device,
+            precision=options.precision,
+            compile_model=options.compile,
+            workers=options.workers,
+            report_every=options.report_every,
+        )
+        if trainer.is_main:
+            print(train_set.description)
+            print(f"{options.model} on {trainer.device}, {trainer.precision}; writing to {run_dir}")
+        watcher = None
+        if options.snapshots and trainer.is_main:
+            watcher = Snapshots(model, validation_set, run_dir / "snapshots.safetensors")
+        record = trainer.fit(resume=options.resume, on_report=watcher)
+        if record["status"] != "finished":
+            return INTERRUPTED
+        if trainer.is_main:
+            record = write_report(run_dir, model, record, test_set, trainer.averaged_model)
+            for name in ("last_weights", "average_weights"):
+                if name in record["test"]:
+                    print(f"{name.replace('_', ' ')}: {accuracy_line(record['test'][name])}")
+            print(f"Written to {run_dir}: {', '.join(sorted(path.name for path in run_dir.iterdir()))}")
+    return 0
