@@ -36,7 +36,7 @@ class Lesson:
         if self.written:
             missing = [name for name in ("module", "about", "minutes", "budget") if not getattr(self, name)]
             if missing:
-                raise ValueError(f"Lesson {self.key} has a notebook, but no {', '.join(missing)}.")
+                raise ValueError(f"lesson {self.key} has a notebook, but no {', '.join(missing)}.")
 
     @property
     def written(self) -> bool:

@@ -1,4 +1,4 @@
-"""Lesson 2: from an image to the sequence of tokens, and how a token knows its place.
+"""Lesson 02 (embeddings): from an image to the sequence of tokens, and how a token knows its place.
 
 Five ways are kept side by side (``ViTConfig.position``):
 

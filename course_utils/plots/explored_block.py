@@ -1,4 +1,4 @@
-"""The still picture of the BlockExplorer (lesson 4)."""
+"""Lesson 04 (blocks): the still picture of the BlockExplorer."""
 
 from __future__ import annotations
 
