@@ -188,6 +188,11 @@ def test_course_map_names_every_lesson_of_the_table_and_its_part():
     assert "01 to 05: build the model; 06: train it;" in figure.get_label()
 
 
+def test_the_kept_picture_of_the_map_shows_the_lessons_of_the_table():
+    said = (ROOT / "images" / "course_map.svg").read_text(encoding="utf-8")
+    assert f"<title>{diagrams.course_map().get_label()}</title>" in said  # otherwise: make images
+
+
 def test_timeline_goes_forward():
     said = words(diagrams.timeline())
     years = [int(text) for text in said if text.isdigit()]
