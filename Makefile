@@ -48,7 +48,7 @@ notebooks: $(VENV)/test ## Run every lesson and write its outputs into it (befor
 images: $(VENV)/test ## Draw the diagrams in images/ anew
 	$(BIN)/python tools/draw_images.py
 
-publish: $(VENV)/test ## Write the course's address everywhere (REPO=owner/name, REF=branch or tag)
+publish: $(VENV)/test ## Write address and table of lessons everywhere (REPO=owner/name, REF=branch or tag)
 	$(BIN)/python tools/publish.py $(if $(REPO),--repo $(REPO)) $(if $(REF),--ref $(REF))
 
 clean: ## Remove the virtual environment and caches

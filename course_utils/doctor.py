@@ -1,4 +1,4 @@
-"""Lesson 0: is everything there? For Colab, JupyterLab and VS Code alike."""
+"""Lesson 00 (start): is everything there? For Colab, JupyterLab and VS Code alike."""
 
 from __future__ import annotations
 

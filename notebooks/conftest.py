@@ -4,8 +4,10 @@ import collections
 
 import pytest
 
+from course_utils.lessons import LESSONS
+
 OUTPUT_SECONDS = 60  # nbval waits 5 s for a cell's output, whatever the cell's own limit is
-BUDGETS = {"00": 30, "01": 45, "02": 45, "03": 60, "04": 60, "05": 60, "06": 240, "07": 60}  # seconds, two CPU cores
+BUDGETS = {each.file.removesuffix(".ipynb"): each.budget for each in LESSONS if each.written}
 
 _broken = set()
 _seconds = collections.Counter()
@@ -31,6 +33,6 @@ def pytest_runtest_makereport(item, call):
 def pytest_terminal_summary(terminalreporter):
     """Print the times. They are no reason to fail: machines differ."""
     for lesson, seconds in sorted(_seconds.items()):
-        budget = BUDGETS.get(lesson[:2], 0)
+        budget = BUDGETS.get(lesson, 0)
         over = "   over its budget" if seconds > budget else ""
         terminalreporter.write_line(f"{lesson:32} {seconds:6.0f} s of {budget} s{over}")

@@ -1,1 +1,1 @@
-"""What came out of a training (lessons 06 and 07): figures, attention maps, snapshots."""
+"""Lessons 06 (training) and 07 (attention_maps): what came out of a training, in figures, maps and snapshots."""

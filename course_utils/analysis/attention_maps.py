@@ -1,4 +1,4 @@
-"""Lesson 7: what the attention weights of a Vision Transformer are, and how to put a map to the test.
+"""Lesson 07 (attention_maps): what the attention weights of a Vision Transformer are, and how to put a map to the test.
 
 A weight says how much one token takes from another in one layer. Values, residual connections and MLPs are not in it,
 so a map is no proof of what a prediction rests on. :func:`deletion_curve` is the test.

@@ -1,4 +1,4 @@
-"""Lesson 6: what a classifier gets right, what it gets wrong, and how far its probabilities can be believed.
+"""Lesson 06 (training): what a classifier gets right and wrong, and how far its probabilities can be believed.
 
 One function runs the model. The others are plain functions of its logits (N, K) and the true labels (N,).
 """

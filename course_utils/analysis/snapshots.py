@@ -1,4 +1,4 @@
-"""Lesson 7: what a model looked like after every pass of its training, kept in one small file.
+"""Lesson 07 (attention_maps): what a model looked like after every pass of its training, kept in one small file.
 
 A training record holds numbers. The snapshots hold what can be pictured: position codes, attention, predictions.
 """

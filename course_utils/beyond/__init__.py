@@ -1,1 +1,1 @@
-"""Lesson 8: models that stand beside the plain Vision Transformer, for comparisons on equal terms."""
+"""Lesson 10 (cnn): models that stand beside the plain Vision Transformer, for comparisons on equal terms."""

@@ -1,4 +1,4 @@
-"""Lesson 8: a small convolutional network, to compare the Vision Transformer with."""
+"""Lesson 10 (cnn): a small convolutional network, to compare the Vision Transformer with."""
 
 from __future__ import annotations
 

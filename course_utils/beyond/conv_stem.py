@@ -1,4 +1,4 @@
-"""Lesson 8: a Vision Transformer whose patches come from a few small convolutions instead of one large cut."""
+"""Lesson 10 (cnn): a Vision Transformer whose patches come from a few small convolutions instead of one large cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 3: checks of the exercises."""
+"""Lesson 03 (attention): checks of the exercises."""
 
 from __future__ import annotations
 

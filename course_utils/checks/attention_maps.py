@@ -1,4 +1,4 @@
-"""Lesson 7: checks of the exercises."""
+"""Lesson 07 (attention_maps): checks of the exercises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 4: checks of the exercises."""
+"""Lesson 04 (blocks): checks of the exercises."""
 
 from __future__ import annotations
 

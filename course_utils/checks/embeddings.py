@@ -1,4 +1,4 @@
-"""Lesson 2: checks of the exercises."""
+"""Lesson 02 (embeddings): checks of the exercises."""
 
 from __future__ import annotations
 

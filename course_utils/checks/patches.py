@@ -1,4 +1,4 @@
-"""Lesson 1: checks of the exercises."""
+"""Lesson 01 (patches): checks of the exercises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 0: checks of the exercises."""
+"""Lesson 00 (start): checks of the exercises."""
 
 from __future__ import annotations
 

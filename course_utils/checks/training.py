@@ -1,4 +1,4 @@
-"""Lesson 6: checks of the exercises."""
+"""Lesson 06 (training): checks of the exercises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 5: checks of the exercises."""
+"""Lesson 05 (vit): checks of the exercises."""
 
 from __future__ import annotations
 

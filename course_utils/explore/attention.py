@@ -1,4 +1,6 @@
-"""Where a token looks: every layer, every head, every token of a picture, one click away (lessons 0, 3 and 7).
+"""Where a token looks: every layer, every head, every token of a picture, one click away.
+
+It stands in lessons 00 (start), 03 (attention) and 07 (attention_maps).
 
 Shapes: L layers, h heads, N tokens. The prefix tokens (class token, registers) stand before the patches, which stand in
 raster order on a grid of (rows, columns).

@@ -1,4 +1,4 @@
-"""Lesson 4: one token on its way through the blocks, station by station.
+"""Lesson 04 (blocks): one token on its way through the blocks, station by station.
 
 Shapes: L layers, S stations in a block, N tokens, D their width, K classes.
 """

@@ -1,4 +1,4 @@
-"""The picture that stands for the block explorer where no kernel runs."""
+"""Lesson 04 (blocks): the picture that stands for the block explorer where no kernel runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 1's explorer: a picture cut into patches, the sequence that they make, and what each patch size costs."""
+"""Lesson 01 (patches): a picture cut into patches, the sequence that they make, and what each patch size costs."""
 
 from __future__ import annotations
 

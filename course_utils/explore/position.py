@@ -1,4 +1,4 @@
-"""The explorer of lesson 2: how alike two positions are, in each kind of position code, before and after training."""
+"""Lesson 02 (embeddings): how alike two positions are, in each kind of position code, before and after training."""
 
 from __future__ import annotations
 

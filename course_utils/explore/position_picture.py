@@ -1,4 +1,4 @@
-"""The picture that stands for the position explorer where no kernel runs."""
+"""Lesson 02 (embeddings): the picture that stands for the position explorer where no kernel runs."""
 
 from __future__ import annotations
 

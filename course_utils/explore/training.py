@@ -1,4 +1,4 @@
-"""Lesson 6: a recorded training run, turned back and forth from epoch to epoch."""
+"""Lesson 06 (training): a recorded training run, turned back and forth from epoch to epoch."""
 
 from __future__ import annotations
 

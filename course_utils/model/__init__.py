@@ -1,1 +1,1 @@
-"""The Vision Transformer (lessons 01 to 05), one module a lesson."""
+"""Lessons 01 (patches) to 05 (vit): the Vision Transformer, one module a lesson."""

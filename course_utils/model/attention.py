@@ -1,4 +1,4 @@
-"""Lesson 3: scaled dot-product attention, and many heads of it."""
+"""Lesson 03 (attention): scaled dot-product attention, and many heads of it."""
 
 from __future__ import annotations
 

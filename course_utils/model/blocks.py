@@ -1,4 +1,4 @@
-"""Lesson 4: normalisation, the MLP, the residual block, and the encoder that stacks them."""
+"""Lesson 04 (blocks): normalisation, the MLP, the residual block, and the encoder that stacks them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 2: from an image to the sequence of tokens, how a token knows its place, and how one vector comes out.
+"""Lesson 02 (embeddings): from an image to tokens, how a token knows its place, how one vector comes out.
 
 Five position codes are kept side by side (``ViTConfig.position``): ``POSITION_CODES`` below has them all.
 """

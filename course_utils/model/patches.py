@@ -1,4 +1,4 @@
-"""Lesson 1: cut an image into patches, put it together again, and turn each patch into a token."""
+"""Lesson 01 (patches): cut an image into patches, put it together again, and turn each patch into a token."""
 
 from __future__ import annotations
 

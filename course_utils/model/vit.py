@@ -1,4 +1,4 @@
-"""Lesson 5: the whole Vision Transformer, from images to logits."""
+"""Lesson 05 (vit): the whole Vision Transformer, from images to logits."""
 
 from __future__ import annotations
 

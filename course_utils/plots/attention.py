@@ -1,4 +1,4 @@
-"""Figures of attention (lesson 7)."""
+"""Lesson 07 (attention_maps): figures of attention."""
 
 from __future__ import annotations
 

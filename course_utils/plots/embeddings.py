@@ -1,4 +1,4 @@
-"""Figures of position codes side by side: two models, or one model at several moments of its training (lesson 2)."""
+"""Lesson 02 (embeddings): position codes side by side, of two models, or of one at several moments of its training."""
 
 from __future__ import annotations
 

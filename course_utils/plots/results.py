@@ -1,4 +1,4 @@
-"""Figures of training and of evaluation (lesson 6)."""
+"""Lesson 06 (training): figures of training and of evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of what a model has learned in its first layer: position codes and patch embedding (lesson 2)."""
+"""Lesson 02 (embeddings): what a model has learned in its first layer, its patch embedding and position codes."""
 
 from __future__ import annotations
 

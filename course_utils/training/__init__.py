@@ -1,1 +1,1 @@
-"""How anything here is trained (lesson 06)."""
+"""Lesson 06 (training): how anything here is trained."""

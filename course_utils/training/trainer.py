@@ -1,4 +1,4 @@
-"""Lesson 6: the training loop, and what it needs to be stopped, resumed and repeated exactly.
+"""Lesson 06 (training): the training loop, and what it needs to be stopped, resumed and repeated exactly.
 
 What step s does depends on the weights and on (seed, s) alone: its batch (see ``stream``), its augmentation and its
 dropout. A run that goes on from a checkpoint therefore does exactly what the uninterrupted run would have done.

@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.transforms import Bbox
 
 from course_utils.analysis.attention_maps import rollout
+from course_utils.lessons import LESSONS
 from course_utils.model.config import ViTConfig
 from course_utils.model.patches import patchify
 from course_utils.plots import diagrams
@@ -33,7 +35,8 @@ EVERY = {
         ViTConfig(image_size=(16, 32), position="none", pooling="attention", num_classes=0, pre_norm=False)
     ),
     "course_map": lambda: diagrams.course_map(),
-    "course_map, all": lambda: diagrams.course_map(range(15)),
+    "course_map, all": lambda: diagrams.course_map(lessons(written=range(19))),
+    "course_map, two full rows": lambda: diagrams.course_map(LESSONS[:16]),
     "timeline": lambda: diagrams.timeline(),
     "convolution_and_attention": lambda: diagrams.convolution_and_attention(),
     "patch_order": lambda: diagrams.patch_order(),
@@ -53,6 +56,16 @@ EVERY = {
     "data_splits": lambda: diagrams.data_splits(45_000, 5_000, 10_000),
     "data_splits, empty": lambda: diagrams.data_splits(1_281_167, 0, 50_000),
 }
+
+
+def lessons(written):
+    """The lessons of the table, as if those with these numbers could be read."""
+    facts = {"module": "m", "about": "a", "minutes": 1, "budget": 1}
+    return [replace(each, notebook="n" if each.number in written else "", **facts) for each in LESSONS]
+
+
+def boxes_of(figure):
+    return [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)]
 
 
 def words(figure):
@@ -161,9 +174,24 @@ def test_pipeline_shows_the_image_and_refuses_another_size():
 
 
 def test_course_map_draws_what_is_not_written_dashed():
-    assert "dashed: 01, 02, 03" in diagrams.course_map([0]).get_label()
-    assert "dashed: none" in diagrams.course_map(range(15)).get_label()
-    assert {f"{number:02d}" for number in range(15)} <= set(words(diagrams.course_map()))
+    for written, said in ((range(1), "dashed: 01, 02, 03"), (range(19), "dashed: none")):
+        assert said in diagrams.course_map(lessons(written)).get_label()
+    solid = [box.get_linestyle() == "solid" for box in boxes_of(diagrams.course_map(lessons(written=[0, 2])))]
+    assert solid == [number in (0, 2) for number in range(len(LESSONS))] + [True, False]  # and the legend
+
+
+def test_course_map_names_every_lesson_of_the_table_and_its_part():
+    figure = diagrams.course_map()
+    said = [text.replace("\n", " ") for text in words(figure)]
+    for each in LESSONS:
+        assert {f"{each.number:02d}", each.title} <= set(said)
+        assert not each.part or each.part in said
+    assert "01 to 05: build the model; 06: train it;" in figure.get_label()
+
+
+def test_the_kept_picture_of_the_map_shows_the_lessons_of_the_table():
+    said = (ROOT / "images" / "course_map.svg").read_text(encoding="utf-8")
+    assert f"<title>{diagrams.course_map().get_label()}</title>" in said  # otherwise: make images
 
 
 def test_timeline_goes_forward():

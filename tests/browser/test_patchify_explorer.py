@@ -1,4 +1,4 @@
-"""The explorer of lesson 1 in JupyterLab: what mouse and keys set, what is drawn and said, against kernel and data."""
+"""The explorer of lesson 01 (patches) in JupyterLab: what mouse and keys set, what is drawn and what is said."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Attempts at the exercises of lesson 3, wrong and right, written as learners may write them."""
+"""Attempts at the exercises of lesson 03 (attention), wrong and right, written as learners may write them."""
 
 import math
 

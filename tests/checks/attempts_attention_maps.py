@@ -1,4 +1,4 @@
-"""Attempts at the exercises of lesson 7, wrong and right, written as learners may write them."""
+"""Attempts at the exercises of lesson 07 (attention_maps), wrong and right, written as learners may write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attempts at the exercises of lesson 4, wrong and right, written as learners may write them."""
+"""Attempts at the exercises of lesson 04 (blocks), wrong and right, written as learners may write them."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Attempts at the exercises of lesson 1, wrong and right, written as learners may write them."""
+"""Attempts at the exercises of lesson 01 (patches), wrong and right, written as learners may write them."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Attempts at the exercises of lesson 0, wrong and right, written as learners may write them."""
+"""Attempts at the exercises of lesson 00 (start), wrong and right, written as learners may write them."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Attempts at the exercises of lesson 5, wrong and right, written as learners may write them."""
+"""Attempts at the exercises of lesson 05 (vit), wrong and right, written as learners may write them."""
 
 from __future__ import annotations
 

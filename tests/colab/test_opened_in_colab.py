@@ -18,6 +18,8 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from publish import FETCH, bootstrap
 
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -110,10 +112,8 @@ def test_the_lesson_installs_the_course_and_runs_whole(colab, path, tmp_path):
     colab.pip("uninstall", "-q", "-y", *BROUGHT)
     before = colab.versions()
     notebook = nbformat.read(path, as_version=4)
-    cell = bootstrap_cell(notebook)
-    address = next(word for word in cell.source.split() if word.startswith("https://github.com/"))
-    cell.source = cell.source.replace(address, colab.archive.as_uri())
-    if path.name.startswith("06"):  # nbval runs its training in full length
+    bootstrap_cell(notebook).source = FETCH.replace("ARCHIVE", colab.archive.as_uri())  # as with an address
+    if "training" in path.name:  # nbval runs its training in full length
         training = next(cell for cell in notebook.cells if "MINUTES = 2.0" in cell.source)
         training.source = training.source.replace("MINUTES = 2.0", "MINUTES = 0.5")
 
@@ -125,6 +125,30 @@ def test_the_lesson_installs_the_course_and_runs_whole(colab, path, tmp_path):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             assert output.get("name") != "stderr", f"{cell.source}\n{output}"
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (bootstrap("YOUR_NAME/vit-course", "main"), "This copy of the course has no address"),
+        (
+            FETCH.replace("ARCHIVE", "file:///nowhere.tar.gz"),
+            "The course could not be fetched from file:///nowhere.tar.gz",
+        ),
+    ],
+    ids=["no address", "no such archive"],
+)
+def test_where_the_course_cannot_be_fetched_one_sentence_says_so_and_the_run_stops(colab, cell, said, tmp_path):
+    colab.pip("uninstall", "-q", "-y", *BROUGHT)
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(each) for each in (cell, "import course_utils")]
+    )
+    with pytest.raises(CellExecutionError, match="UsageError"):
+        colab.run(notebook, tmp_path)
+    fetch, following = notebook.cells
+    assert {output.output_type for output in fetch.outputs} == {"stream"}  # no traceback
+    assert f"UsageError: {said}" in fetch.outputs[-1].text
+    assert following.execution_count is None
 
 
 def test_the_explorers_work_with_its_old_ipywidgets(colab):

@@ -1,4 +1,4 @@
-"""The explorer of lesson 1: costs by the package's own formulas, and a mark that stays on its place."""
+"""The explorer of lesson 01 (patches): costs by the package's own formulas, and a mark that stays on its place."""
 
 import numpy as np
 import pytest

@@ -4,8 +4,11 @@ import json
 import re
 from pathlib import Path
 
+from course_utils import lessons
+
 ROOT = Path(__file__).parents[2]
-LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+ENTRIES = {ROOT / "notebooks" / each.file: each for each in lessons.LESSONS if each.written}
+LESSONS = list(ENTRIES)
 # A number that we measured, and behind it, unseen by the reader, where it stands in the records: "66.1%<!-- positions;
 # rotary; test.accuracy -->". See ``course_utils.experiments.results.finding``.
 FINDING = re.compile(r"([\d,]*\d(?:\.\d+)?)( ?%| (?:percentage )?points)?\**\s?<!--([^>]*;[^>]*)-->")
@@ -17,6 +20,7 @@ class Lesson:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.entry = ENTRIES[path]  # of the table
         self.notebook = json.loads(path.read_text(encoding="utf-8"))
         self.cells = self.notebook["cells"]
         for cell in self.cells:

@@ -7,6 +7,8 @@ import sys
 
 from lesson_files import LESSONS, ROOT, where
 
+from course_utils.lessons import LESSONS as TABLE
+
 MARKDOWN_LINK = re.compile(r"\]\(([^)\s]+)\)")
 OF_ONE_MACHINE = re.compile(r"/(?:home|root|Users|tmp)/|site-packages|application/vnd\.jupyter\.widget-view")
 LARGEST = 1_000_000  # bytes
@@ -14,11 +16,6 @@ LARGEST = 1_000_000  # bytes
 
 def outputs_of(lesson, kind=""):
     return [(cell, output) for cell in lesson.code for output in cell["outputs"] if kind in output["output_type"]]
-
-
-def test_the_lessons_are_numbered_without_a_gap():
-    assert [path.name[:2] for path in LESSONS] == [f"{number:02d}" for number in range(len(LESSONS))]
-    assert len(LESSONS) >= 8
 
 
 # Outputs
@@ -72,7 +69,7 @@ def test_a_figure_is_not_compared(lesson):
 
 
 def test_its_cells_are_short_enough_to_read_and_its_text_long_enough_to_teach(lesson):
-    words = len(re.sub(r"<!--.*?-->", "", lesson.text).split())  # what a reader sees
+    words = len(re.sub(r"<!--.*?-->|^\[!\[Open in Colab\].*$", "", lesson.text, flags=re.MULTILINE).split())  # of ours
     assert 1000 <= words <= 3500, words
     assert len(lesson.cells) <= 85
     for cell in lesson.code:
@@ -80,7 +77,7 @@ def test_its_cells_are_short_enough_to_read_and_its_text_long_enough_to_teach(le
 
 
 def test_it_has_the_parts_of_a_lesson(lesson):
-    assert lesson.cells[0]["source"].startswith(f"# {lesson.path.name[:2]} · "), where(lesson, lesson.cells[0])
+    assert lesson.cells[0]["source"].startswith(f"# {lesson.entry.heading}\n"), where(lesson, lesson.cells[0])
     for part in ("**You will**", "**You need**", "**Time:**"):
         assert part in lesson.cells[0]["source"], part
     for part in (
@@ -99,10 +96,20 @@ def test_it_has_the_parts_of_a_lesson(lesson):
 
 
 def test_it_leads_to_the_next_lesson(lesson):
-    number = LESSONS.index(lesson.path)
-    assert "**Next:**" in lesson.cells[-1]["source"]
-    if number + 1 < len(LESSONS):
-        assert f"]({LESSONS[number + 1].name})" in lesson.cells[-1]["source"]
+    for following in TABLE[lesson.entry.number + 1 : lesson.entry.number + 2]:
+        said = lesson.cells[-1]["source"].partition("**Next:** ")[2]
+        assert said.startswith(f"[{following.heading}]({following.file})" if following.written else following.heading)
+
+
+def test_it_leads_back_and_to_the_map(lesson):
+    place = LESSONS.index(lesson.path)
+    doors = lesson.cells[0]["source"].splitlines()[2]
+    for path in {*LESSONS[max(place - 1, 0) : place + 2], LESSONS[0]} - {lesson.path}:
+        assert f"]({path.name})" in doors
+
+
+def test_it_states_the_minutes_of_the_table(lesson):
+    assert f"**Time:** {lesson.entry.minutes} minutes" in lesson.cells[0]["source"]
 
 
 def test_its_headings_go_down_one_level_at_a_time(lesson):
@@ -137,6 +144,6 @@ def test_the_readme_names_every_lesson_and_its_links_lead_somewhere():
             assert (ROOT / link).exists(), link
 
 
-def test_badges_and_bootstrap_cells_name_the_address_of_the_course():
+def test_texts_are_in_step_with_the_table_and_name_no_lesson_by_a_number_alone():
     done = subprocess.run([sys.executable, ROOT / "tools" / "publish.py", "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -4,38 +4,12 @@ import re
 
 from lesson_files import FINDING, where
 
-# Numbers from the literature, with their source. Nothing that we measured belongs here.
-QUOTED = {
-    "00": {
-        "93.6": "Lee et al. 2021, arXiv 2112.13492",
-        **dict.fromkeys(("94", "2.6"), "README of KellerJordan/cifar10-airbench"),
-    },
-    "01": {},
-    "02": {
-        **dict.fromkeys(("92.43", "91.38"), "Hassani et al. 2021, README of Compact-Transformers"),
-        **dict.fromkeys(
-            ("0.82", "79.63", "86.09", "86.52", "88.49", "90.57"),
-            "README of s-chh/2D-Positional-Encoding-Vision-Transformer, single runs",
-        ),
-    },
-    "03": {},
-    "04": {"90": "recipes read for training.md: all plain ViTs at 90% or more on CIFAR-10 warm up"},
-    "05": dict.fromkeys(("92.43", "91.38"), "Hassani et al. 2021, README of Compact-Transformers"),
-    "06": {
-        "60,000": "Krizhevsky 2009",
-        **dict.fromkeys(("30", "64"), "accuracies and epochs of widely read tutorials"),
-        **dict.fromkeys(("93.6", "2.7"), "Lee et al. 2021, arXiv 2112.13492"),
-    },
-    "07": {},
-}
-
 NO_CLAIM = re.compile(
     r"```.*?```"  # code
     r"|\]\([^)]*\)"  # the address of a link
     r"|arXiv \d{4}\.\d{5}(?: and \d{4}\.\d{5})*"
     r"|\b(?:19|20)\d\d\b"  # years
-    r"|\blessons? \d\d(?:(?:,| to| and|–) ?\d\d)*"
-    r"|^# \d\d ·"
+    r"|\d\d(?:<!-- lesson: \w+ -->| · )"  # a lesson
     r"|\b(?:section|equation|figure|appendix) [\d.]+"
     r"|\b\d+ minutes?\b"  # how long an exercise or a lesson takes
     r"|\bPython 3\.\d+",
@@ -67,9 +41,14 @@ def claims_of(cell):
     return [number.rstrip(",") for number in NUMBER.findall(text) if len(number.rstrip(",")) > 1]
 
 
+def quoted_by(lesson):
+    """Numbers from the literature: the table names their sources."""
+    return {number for numbers in lesson.entry.quoted.values() for number in numbers}
+
+
 def test_numbers_in_the_text_stand_in_a_cell_or_are_quoted(lesson):
     shown = shown_by(lesson)
-    quoted = QUOTED.get(lesson.path.name[:2], {})
+    quoted = quoted_by(lesson)
     untraced = []
     for cell in lesson.markdown:
         for claim in claims_of(cell):
@@ -83,11 +62,15 @@ def test_numbers_in_the_text_stand_in_a_cell_or_are_quoted(lesson):
 
 def test_quoted_numbers_are_in_use(lesson):
     claims = {claim for cell in lesson.markdown for claim in claims_of(cell)}
-    assert set(QUOTED.get(lesson.path.name[:2], {})) <= claims
+    assert quoted_by(lesson) <= claims
 
 
 def test_the_test_finds_numbers():
-    cell = {"source": "# 01 · T\nIn lesson 03 (2019) 86.09% of 50,176, CIFAR-10, arXiv 2010.11929, 15 minutes, 8 x 16"}
+    text = (
+        "# 01 · T\nIn lessons 03<!-- lesson: attention --> to 12<!-- lesson: distillation --> (2019) 86.09% of 50,176, "
+        "CIFAR-10, arXiv 2010.11929, 15 minutes, 8 x 16; **Next:** [03 · Attention](x)"
+    )
+    cell = {"source": text}
     assert claims_of(cell) == ["86.09", "50,176", "16"]
 
 

@@ -1,4 +1,4 @@
-"""Lesson 3: one attention head, and several."""
+"""Lesson 03 (attention): one attention head, and several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 7: attention through all layers."""
+"""Lesson 07 (attention_maps): attention through all layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 4: the transformer block."""
+"""Lesson 04 (blocks): the transformer block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 2: the tokens that enter the encoder."""
+"""Lesson 02 (embeddings): the tokens that enter the encoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 1: an image cut into patches."""
+"""Lesson 01 (patches): an image cut into patches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 0: how attention came to vision, and how it differs from convolution."""
+"""Lesson 00 (start): how attention came to vision, and how it differs from convolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 6: what the images are for."""
+"""Lesson 06 (training): what the images are for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 5: the whole Vision Transformer."""
+"""Lesson 05 (vit): the whole Vision Transformer."""
 
 from __future__ import annotations
 
