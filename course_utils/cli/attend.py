@@ -8,7 +8,7 @@ from pathlib import Path
 
 from course_utils.cli.options import Commands, add_command, unused
 
-MOST_PICTURES = 24
+MOST_PICTURES = 12
 
 
 def add_to(commands: Commands) -> None:
