@@ -12,7 +12,7 @@ from course_utils.data import find_local, load_cifar10
 from course_utils.model.config import ViTConfig
 from course_utils.zoo.weights import PRETRAINED_FOLDER, load_pretrained, pretrained_names, read_record
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def accuracy_on(name, **where):
