@@ -19,7 +19,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from course_utils import plots
-from course_utils.data import CIFAR10_MEAN, CIFAR10_STD, load_cifar10
+from course_utils.data import load_cifar10
 from course_utils.model.config import ViTConfig
 from course_utils.plots.drawing import Box, Page
 from course_utils.plots.style import SKY, styled
@@ -57,7 +57,7 @@ def attention() -> Figure:
     chosen = [int((test_set.labels == label).nonzero()[0]) for label in labels]
     names = [f"true: {test_set.classes[label]}" for label in labels]
     model = load_pretrained("cifar_small")
-    return attention_figure(model, test_set.images[chosen], names, test_set.classes, CIFAR10_MEAN, CIFAR10_STD)
+    return attention_figure(model, test_set.images[chosen], names)
 
 
 @styled

@@ -24,7 +24,7 @@ RESULTS_FOLDER = ASSETS / "results"
 
 
 class Snapshots:
-    """Watch a model while it trains: give it to ``Trainer.fit(on_epoch=...)``.
+    """Watch a model while it trains: give it to ``Trainer.fit(on_report=...)``.
 
     One snapshot is taken at once, of the untrained model, and one after every pass. T snapshots of a model with N
     tokens, L layers and h heads, of V validation images in K classes and P pictures, are these tensors:

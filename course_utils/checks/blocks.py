@@ -340,8 +340,7 @@ pre_norm_block = Exercise(
 
 
 def _drop_path(branch: Tensor, draw: Tensor, rate: float) -> Tensor:
-    keep = (draw >= rate).view(-1, 1, 1)
-    return branch * keep / (1 - rate)
+    return branch * (draw >= rate).view(-1, 1, 1) / (1 - rate)
 
 
 def _drop_path_examples() -> list[tuple[Tensor, Tensor, float]]:

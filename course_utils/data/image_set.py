@@ -140,7 +140,7 @@ class ImageSet:
             ValueError: The data set is empty or its items are something else; its images differ in size and
                 ``image_size`` is None; or this is no training part and ``normalisation`` is missing.
         """
-        from course_utils.data.folder import read_torchvision  # late: it needs an image library
+        from course_utils.data.torchvision_set import read_torchvision  # late: it needs an image library
 
         if normalisation is None and split not in ("train", "trainval", "all"):
             raise ValueError(f"The {split} split takes the training part's normalisation=..., not one of its own.")

@@ -96,6 +96,7 @@ def remember(model: nn.Module, normalisation: Normalisation | None, classes: Seq
 
     They stand in ``model.normalisation`` and ``model.classes``, and travel with its weights file. None: not known.
     """
+    model = getattr(model, "_orig_mod", model)  # torch.compile's wrapper hands on what the model inside knows
     # Past nn.Module's own __setattr__, which is made for parameters and submodules.
     object.__setattr__(model, "normalisation", normalisation)
     object.__setattr__(model, "classes", tuple(classes) if classes is not None else None)

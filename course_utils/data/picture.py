@@ -87,6 +87,12 @@ def check_size(image_size: int | tuple[int, int], channels: int = 3) -> tuple[in
     return height, width
 
 
+def grey_if_without_colour(images: Tensor) -> Tensor:
+    """Keep one channel if in every picture all three are equal: (N, 3, H, W) -> (N, 1, H, W)."""
+    has_colour = (images != images[:, :1]).any()
+    return images if has_colour else images[:, :1].contiguous()
+
+
 def read_file(path: str | Path) -> bytes:
     """Return the bytes of a file.
 

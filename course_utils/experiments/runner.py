@@ -134,6 +134,7 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         "variant": run.variant,
         "place": run.place,
         "kind": run.kind,
+        "task": dict(run.task),  # as the file says it, to be compared with
         "subset": run.images,
         "normalise": run.normalise,
         "track": list(run.track),
@@ -271,8 +272,8 @@ def _differences(run: Run, record: Mapping[str, Any]) -> list[str]:
     except (ValueError, TypeError) as error:
         return [f"recorded with settings that are impossible now: {error}"]
     recorded, wanted = dict(_flat(found)), dict(_flat(run.settings()))
-    differences = [f"{key}: {recorded[key]} recorded, {wanted[key]} wanted" for key in wanted
-                   if recorded[key] != wanted[key]]  # fmt: skip
+    differences = [f"{key}: {recorded.get(key, 'nothing')} recorded, {wanted.get(key, 'nothing')} wanted"
+                   for key in {**wanted, **recorded} if recorded.get(key) != wanted.get(key)]  # fmt: skip
     taken = record.get("measurements", run.measure)  # a run that diverged has none
     missing = [name for name in run.measure if name not in taken]
     missing += [f"minutes to {mark:g}%" for mark in run.marks if f"{mark:g}" not in record["minutes_to"]]

@@ -39,7 +39,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ class Run:
     kind: str
     config: Settings
     recipe: Recipe
-    task: Mapping[str, Any]
+    task: Mapping[str, Any] = field(hash=False)  # a dict has no hash
     source: str
     images: int | None
     normalise: bool

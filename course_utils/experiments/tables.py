@@ -104,12 +104,13 @@ def _section(experiment: ExperimentSet, results: Path) -> str:
         diverged = len(records) - len(finished)
         row = [variant, "", "", seeds + (f" ({diverged} diverged)" if diverged else ""), *_cost(records[0]), ""]
         if finished:
-            row[1] = with_spread([record["test"]["accuracy"] for record in finished], scale=100)
-            row[2] = with_spread([record["validation"]["accuracy"] for record in finished], scale=100)
+            row[1], row[2] = (_score([record[part] for record in finished]) for part in ("test", "validation"))
             row[-1] = with_spread([record["seconds"] for record in finished], scale=1 / 60)
             measured[variant] = _measured([record["measurements"] for record in finished])
         rows.append(row)
-    lines += [*markdown_table(_COLUMNS, rows), ""]
+    classified = all("accuracy" in each["test"] for each in found.records if each["status"] == "finished")
+    head = _COLUMNS if classified else tuple(name.replace(" accuracy in %", "") for name in _COLUMNS)
+    lines += [*markdown_table(head, rows), ""]
     if experiment.runs[0].marks:
         lines += [*race_table(found), ""]
     names = list(dict.fromkeys(name for values in measured.values() for name in values))
@@ -165,6 +166,14 @@ def _time_and_ratio(variant: str, times: dict[str, list[float]], seconds: Sequen
     if variant in times:
         return with_spread(spent), "1" if spent == fastest else span
     return f"not in {with_spread(spent)}", f"more than {span}" if max(ratios) > 1 else ""  # less says nothing
+
+
+def _score(figures: Sequence[dict[str, Any]]) -> str:
+    """Write the accuracies in percent, or, of a task without classes, each of its own figures."""
+    if "accuracy" in figures[0]:
+        return with_spread([each["accuracy"] for each in figures], scale=100)
+    names = [name for name in figures[0] if name != "n"]
+    return ", ".join(f"{name} {with_spread([each[name] for each in figures], 4)}" for name in names)
 
 
 def _cost(record: dict[str, Any]) -> tuple[str, str]:

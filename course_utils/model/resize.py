@@ -145,6 +145,7 @@ class AtPatchSize(nn.Module):
         self.model = model
         config = cast(ViTConfig, model.config).replace(patch_size=patch_size)
         self._frame = (resized(model, config),)  # in a tuple: its own parameters are to be out of sight
+        remember(self, getattr(model, "normalisation", None), getattr(model, "classes", None))
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, C, H, W) to logits (B, K)."""

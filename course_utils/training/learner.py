@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from course_utils.data import normalisation_of, remember
+from course_utils.data import normalisation_of
 from course_utils.model.resize import AtPatchSize
 from course_utils.training import distributed
 from course_utils.training.optimisers import make_optimizer
@@ -66,7 +66,6 @@ class Learner:
         self.early_model = self.model
         if recipe.early:
             self.early_model = AtPatchSize(self.model, recipe.early_patch_size)
-            remember(self.early_model, normalisation_of(self.model), None)
         self._put_to_work(self.early_model)
 
     def step(self, number: int, total: int) -> dict[str, Tensor]:

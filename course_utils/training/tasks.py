@@ -31,11 +31,16 @@ class Task(ABC):
 
     Attributes:
         name: What an experiment calls the task.
+
+    Raises:
+        ValueError: The training set is empty.
     """
 
     name: str
 
     def __init__(self, train_set: ImageSet, validation_set: ImageSet | None = None) -> None:
+        if not len(train_set):
+            raise ValueError("There are no images to learn from: the training set is empty.")
         self.train_set, self.validation_set = train_set, validation_set
 
     def prepare(self, model: nn.Module, recipe: Recipe, seed: int, device: torch.device) -> None:
@@ -106,14 +111,24 @@ class Classification(Task):
         Raises:
             ValueError: The model does not take these images, or has not one logit a class.
         """
-        super().prepare(model, recipe, seed, device)
         classes = len(self.train_set.classes)
-        found = tuple(predict(model, self.train_set.images[:1]).shape)
+        found = self._answer_shape(model)  # before the model is given anything to remember
         if found != (1, classes):
             raise ValueError(
                 f"The images have {classes} classes, but the model's answer to one image has the shape {found}, not "
                 f"{(1, classes)}: make it with num_classes={classes}."
             )
+        super().prepare(model, recipe, seed, device)
+
+    def _answer_shape(self, model: nn.Module) -> tuple[int, ...]:
+        """Show a model one image, and return the shape of what it says."""
+        image = self.train_set.images[:1]  # (1, C, H, W)
+        try:
+            return tuple(predict(model, self.train_set.normalisation(image)).shape)
+        except RuntimeError as error:  # of a layer: our own models say what is wrong as a ValueError
+            raise ValueError(
+                f"This {type(model).__name__} does not take images of {'x'.join(map(str, image.shape[1:]))}: {error}"
+            ) from error
 
     def loss(self, model: nn.Module, *batch: Tensor) -> dict[str, Tensor]:
         """Return "loss" and "accuracy" of a batch: images (B, C, H, W), and classes (B,) or shares (B, K)."""

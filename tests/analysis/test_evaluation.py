@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from course_utils.analysis import evaluation
-from course_utils.data import to_float
+from course_utils.data import Normalisation, remember
 
 # Six images, three classes. Predicted: 0 0 1 2 2 1.
 LOGITS = torch.tensor(
@@ -68,12 +68,14 @@ def test_predict_gives_the_mode_back_when_the_model_fails():
 
 def test_predict_normalises_bytes_and_nothing_else():
     images = torch.randint(0, 256, (5, 3, 4, 4), dtype=torch.uint8)
-    mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
-    model = nn.Flatten()
-    expected = to_float(images, mean, std).flatten(1)
-    assert torch.equal(evaluation.predict(model, images, mean, std, batch_size=2), expected)
-    assert torch.equal(evaluation.predict(model, images), to_float(images).flatten(1))
-    assert torch.equal(evaluation.predict(model, to_float(images, mean, std), mean, std), expected)
+    model, normalisation = nn.Flatten(), Normalisation((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
+    with pytest.raises(ValueError, match="This Flatten does not know how its images are normalised: give it floats"):
+        evaluation.predict(model, images)
+    assert torch.equal(evaluation.predict(model, images / 255), (images / 255).flatten(1))  # floats are not its matter
+    remember(model, normalisation, None)
+    expected = normalisation(images).flatten(1)
+    assert torch.equal(evaluation.predict(model, images, batch_size=2), expected)
+    assert torch.equal(evaluation.predict(model, normalisation(images)), expected)
 
 
 def test_predict_rounds_only_if_it_is_asked_to():

@@ -3,7 +3,7 @@
 import pytest
 
 from course_utils import ViTConfig
-from course_utils.cli import _settings
+from course_utils.cli.options import settings
 from course_utils.training.recipes import Recipe
 
 SIZE, RATE = "must be a whole number of at least 1, not", "must be a number from 0 to below 1, not"
@@ -61,12 +61,12 @@ PRESETS = {Recipe: "half-hour", ViTConfig: "cifar_micro"}
 )
 def test_an_odd_setting_is_answered_by_one_sentence(cls, typed, sentence):
     with pytest.raises((TypeError, ValueError)) as caught:
-        cls.preset(PRESETS[cls], **_settings([typed]))
+        cls.preset(PRESETS[cls], **settings([typed]))
     assert str(caught.value) == sentence
 
 
 def test_settings_that_are_no_odd_ones_are_taken():
     typed = ["betas=[0.9,0.95]", "flip=false", "epochs=3", "learning_rate=1e-3", "optimizer=adamw"]
-    recipe = Recipe.preset("half-hour", **_settings(typed))
+    recipe = Recipe.preset("half-hour", **settings(typed))
     assert (recipe.betas, recipe.flip, recipe.epochs, recipe.minutes) == ((0.9, 0.95), False, 3, None)
-    assert ViTConfig.preset("cifar_micro", **_settings(["image_size=[32,64]"])).image_size == (32, 64)
+    assert ViTConfig.preset("cifar_micro", **settings(["image_size=[32,64]"])).image_size == (32, 64)

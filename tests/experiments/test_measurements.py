@@ -10,11 +10,11 @@ from torch.utils.benchmark import Timer
 from course_utils import VisionTransformer, ViTConfig
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.beyond.conv_stem import ConvStemViT
-from course_utils.data import CIFAR10_MEAN, CIFAR10_STD, load_cifar10
+from course_utils.data import load_cifar10, remember
 from course_utils.experiments import measurements
+from course_utils.experiments.cost import cost
 from course_utils.experiments.measurements import Subject, measure
 from course_utils.model.counting import count_multiply_adds, count_parameters
-from course_utils.zoo.kinds import cost
 
 CONFIG = ViTConfig(patch_size=8, embed_dim=16, depth=2, num_heads=2)
 
@@ -27,7 +27,8 @@ def _few_pictures(monkeypatch):
 def subject(model=None, **config):
     validation_set = load_cifar10("validation", sample="always")
     model = VisionTransformer(CONFIG.replace(**config)) if model is None else model
-    return Subject(model, validation_set, 8, "fp32", CIFAR10_MEAN, CIFAR10_STD)
+    remember(model, validation_set.normalisation, validation_set.classes)
+    return Subject(model, validation_set, 8, "fp32")
 
 
 def test_everything_measured_goes_into_json_by_layer_and_head():
@@ -120,7 +121,6 @@ def test_the_small_cnn_costs_what_its_layers_cost():
 
 
 def test_the_small_cnn_is_about_as_large_and_dear_as_cifar_micro():
-    models = SmallCNN(CNNConfig()), VisionTransformer(ViTConfig.preset("cifar_micro"))
     models = SmallCNN(CNNConfig()), VisionTransformer(ViTConfig.preset("cifar_micro"))
     ours, vit = (cost(model, (3, 32, 32)) for model in models)
     for key, count in ours.items():

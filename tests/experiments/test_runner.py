@@ -32,7 +32,9 @@ from course_utils.model.counting import count_multiply_adds
 from course_utils.support import environment
 from course_utils.support.files import DamagedFileError
 from course_utils.training import checkpoints
+from course_utils.training.learner import Learner
 from course_utils.training.recipes import Recipe
+from course_utils.training.tasks import Classification
 from course_utils.training.trainer import NonFiniteLossError, Trainer
 from course_utils.zoo.kinds import KINDS
 
@@ -74,7 +76,7 @@ def test_a_record_can_be_repeated_from_what_it_holds(done, tiny):
     train = balanced_subset(load_cifar10("train", sample="always"), record["subset"], record["seed"])
     assert train.describe() == record["data"]
     recipe = Recipe.from_dict(record["recipe"])
-    Trainer(model, train, None, recipe, seed=0, device="cpu", precision="fp32", show_progress=False).fit()
+    Trainer(model, Classification(train), recipe, seed=0, device="cpu", precision="fp32", show_progress=False).fit()
     test = load_cifar10("test", sample="always")
     assert accuracy(predict(model, test.images), test.labels) == record["test"]["accuracy"]
 
@@ -193,7 +195,7 @@ def test_a_setting_that_is_younger_than_the_record_had_its_default(copy):
 
 def test_a_new_measurement_needs_no_new_training(copy, monkeypatch):
     change(copy, 'measure = ["position_similarity"', 'measure = ["attention_entropy", "position_similarity"')
-    monkeypatch.setattr(Trainer, "_train_step", lambda self: pytest.fail("it was trained again"))
+    monkeypatch.setattr(Learner, "step", lambda *_: pytest.fail("it was trained again"))
     monkeypatch.setattr(environment, "commit", lambda: "a later one")
     path = record_path(copy / "results", load_set(copy / "tiny.toml").runs[0])
     before = json.loads(path.read_text())
@@ -215,11 +217,11 @@ def test_records_of_variants_that_are_gone_are_named(copy, capsys):
 
 
 def test_a_run_that_diverges_is_a_result(write_set, tmp_path, monkeypatch, capsys):
-    def diverge(self):
+    def diverge(*_):
         raise NonFiniteLossError("The loss is not a finite number at step 3 (learning rate 1.00e-03). Lower it.")
 
     write_set()
-    monkeypatch.setattr(Trainer, "_train_step", diverge)
+    monkeypatch.setattr(Learner, "step", diverge)
     assert run_set(tmp_path) == 0
     assert "not a finite number at step 3 (learning rate 1.00e-03).\n" in capsys.readouterr().out
     assert states(tmp_path) == ["recorded"] * 4
@@ -278,7 +280,7 @@ def test_a_set_of_another_name_is_refused(copy, capsys):
 def test_a_run_that_was_stopped_leaves_no_record_and_stops_the_others(write_set, tmp_path, monkeypatch):
     stopped = []
 
-    def fit(self, resume, on_epoch):
+    def fit(self, resume, on_report):
         stopped.append(self.seed)
         return {"status": "unfinished"}
 
@@ -301,8 +303,8 @@ def test_kill_9_and_the_same_command_give_the_uninterrupted_record(done, tmp_pat
     command += ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
     code = (  # a checkpoint after every step, and steps slow enough to be killed between
         "import time, torch; from course_utils.training import trainer; trainer.CHECKPOINT_SECONDS = 0.0; "
-        "torch.set_num_threads(1); step = trainer.Trainer._train_step; "
-        "trainer.Trainer._train_step = lambda self: (time.sleep(0.2), step(self))[1]; "
+        "torch.set_num_threads(1); step = trainer.Learner.step; "
+        "trainer.Learner.step = lambda *given: (time.sleep(0.2), step(*given))[1]; "
         f"from course_utils.cli import main; main({command!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -338,6 +340,6 @@ def test_early_in_a_run_the_model_is_looked_at_with_the_patches_that_it_is_train
     torch.manual_seed(0)
     model = KINDS["vit"].make(run.config)
     train = balanced_subset(load_cifar10("train", sample="always"), 50, 0)
-    trainer = Trainer(model, train, None, run.recipe, device="cpu", precision="fp32", report_every=0.5)
-    trainer.fit(on_epoch=look)
+    trainer = Trainer(model, Classification(train), run.recipe, device="cpu", precision="fp32", report_every=0.5)
+    trainer.fit(on_report=look)
     assert [entry["validation_loss"] for entry in record["epochs"][1:]] == pytest.approx(losses)

@@ -2,11 +2,9 @@
 
 import pytest
 import torch
+from explorers import EXPLORERS
 
-from course_utils import explore
 from course_utils.explore.explorer import PictureExplorer
-
-EXPLORERS = [getattr(explore, name) for name in explore.__all__ if name != "Explorer"]
 
 
 @pytest.fixture(scope="session")

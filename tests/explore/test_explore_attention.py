@@ -12,13 +12,14 @@ from traitlets import TraitError
 
 from course_utils import VisionTransformer, ViTConfig
 from course_utils.analysis import attention_maps
-from course_utils.data import to_float
+from course_utils.data import CIFAR10_CLASSES, Normalisation, remember
 from course_utils.explore import attention as module
 from course_utils.explore.attention import LOOKED_AT, LOOKS_AT, AttentionExplorer
 from course_utils.explore.attention_picture import attention_picture
 
 CONFIG = ViTConfig((8, 12), 4, num_classes=5, embed_dim=12, depth=3, num_heads=2)  # grid 2x3, class token: 7 tokens
 CLASSES = tuple("abcde")
+NORMALISATION = Normalisation((0.2, 0.3, 0.4), (0.1, 0.2, 0.3))  # not CIFAR-10's
 NAMES = ["first", "second"]
 
 
@@ -33,7 +34,8 @@ def build(randomise, images):
 
     def make(traits=None, **changes):
         model = randomise(VisionTransformer(CONFIG.replace(**changes)))
-        return AttentionExplorer.from_model(model, images, NAMES, classes=CLASSES, **(traits or {})), model
+        remember(model, NORMALISATION, CLASSES)
+        return AttentionExplorer.from_model(model, images, NAMES, **(traits or {})), model
 
     return make
 
@@ -95,10 +97,11 @@ def test_the_model_is_asked_as_the_package_asks_it(build, images):
     weights, probabilities = module.attend(model, images[0])
     assert model.training
     model.eval()
-    pixels = to_float(images[:1])
+    pixels = NORMALISATION(images[:1])
     torch.testing.assert_close(weights, attention_maps.collect(model, pixels)[0])
     torch.testing.assert_close(probabilities, model(pixels)[0].softmax(dim=0).detach())
-    other, _ = module.attend(model, images[0], mean=(0, 0, 0), std=(1, 1, 1))
+    remember(model, Normalisation.none(3), CLASSES)
+    other, _ = module.attend(model, images[0])
     torch.testing.assert_close(other, attention_maps.collect(model, images[:1] / 255)[0])
 
 
@@ -109,7 +112,7 @@ def test_every_map_is_that_of_attention_maps(build, images):
     explorer, model = build()
     for image in range(2):
         explorer.image = image
-        weights = attention_maps.collect(model, to_float(images[image : image + 1]))[0]  # (L, h, N, N)
+        weights = attention_maps.collect(model, NORMALISATION(images[image : image + 1]))[0]  # (L, h, N, N)
         together = attention_maps.rollout(weights)
         for query in (0, 5):
             for direction, pick in ((LOOKS_AT, lambda w, q: w[..., q, :]), (LOOKED_AT, lambda w, q: w[..., :, q])):
@@ -176,11 +179,11 @@ def test_what_belongs_to_a_picture_changes_with_it(build):
     explorer, model = build()
     before = explorer.weights, explorer.distances, explorer.answer
     explorer.image = 1
-    weights = attention_maps.collect(model, to_float(explorer.images[1:]))  # (1, L, h, N, N)
+    weights = attention_maps.collect(model, NORMALISATION(explorer.images[1:]))  # (1, L, h, N, N)
     distances = np.frombuffer(explorer.distances, "<f4").reshape(4, 3)
     expected = attention_maps.mean_attention_distance(weights, (2, 3), 4)
     np.testing.assert_allclose(distances[:3, :2], expected, rtol=1e-5)
-    probabilities = model(to_float(explorer.images[1:]))[0].softmax(dim=0)
+    probabilities = model(NORMALISATION(explorer.images[1:]))[0].softmax(dim=0)
     assert explorer.answer[0] == [CLASSES[probabilities.argmax()], pytest.approx(probabilities.max().item())]
     explorer.image = 0
     assert (explorer.weights, explorer.distances, explorer.answer) == before
@@ -210,10 +213,12 @@ def test_impossible_states_are_refused(build, trait, value, sentence):
 
 def test_what_does_not_fit_is_refused(build, images):
     _, model = build()
+    remember(model, NORMALISATION, CIFAR10_CLASSES)
     with pytest.raises(ValueError, match=r"probabilities \(10,\), not .*\(5,\)"):
-        AttentionExplorer.from_model(model, images, NAMES)  # the names of CIFAR-10's ten classes
+        AttentionExplorer.from_model(model, images, NAMES)
+    remember(model, NORMALISATION, CLASSES)
     with pytest.raises(ValueError, match=r"images of shape \(B, 3, 8, 12\)"):
-        AttentionExplorer.from_model(model, images[..., :8], NAMES, classes=CLASSES)
+        AttentionExplorer.from_model(model, images[..., :8], NAMES)
 
 
 # ---------------------------------------------------------------------- picture and page

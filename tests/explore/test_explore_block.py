@@ -7,7 +7,7 @@ from torch import nn
 from traitlets import TraitError
 
 from course_utils import VisionTransformer, ViTConfig
-from course_utils.data import CIFAR10_CLASSES, to_float
+from course_utils.data import CIFAR10_CLASSES, Normalisation, remember
 from course_utils.explore import BlockExplorer
 from course_utils.explore.block import ADDED_TO, follow_tokens, stations
 
@@ -19,6 +19,7 @@ KINDS = [
     CONFIG.replace(pooling="mean", num_registers=0),
 ]
 CLASSES = ["cat", "dog", "ship"]
+NORMALISATION = Normalisation((0.2, 0.3, 0.4), (0.1, 0.2, 0.3))  # not CIFAR-10's
 
 
 @pytest.fixture(params=KINDS, ids=["pre-norm", "post-norm", "rmsnorm", "no class token"])
@@ -28,7 +29,9 @@ def any_model(request, randomise):
 
 @pytest.fixture
 def model(randomise):
-    return randomise(VisionTransformer(CONFIG))
+    model = randomise(VisionTransformer(CONFIG))
+    remember(model, NORMALISATION, CLASSES)
+    return model
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def image():
 @pytest.fixture
 def explorer(model):
     images = torch.randint(0, 256, (3, 3, 8, 12), dtype=torch.uint8)
-    return BlockExplorer.from_model(model, images, ["a", "b", "c"], classes=CLASSES)
+    return BlockExplorer.from_model(model, images, ["a", "b", "c"])
 
 
 def arrays(explorer, name):
@@ -164,7 +167,7 @@ def test_without_class_token_or_head_nothing_is_read_early(image, change):
 def test_it_sends_all_layers_and_tokens_of_the_picture(explorer, model):
     for index in (0, 2):
         explorer.image = index
-        paths = follow_tokens(model, to_float(explorer.images[index : index + 1])[0])
+        paths = follow_tokens(model, NORMALISATION(explorer.images[index : index + 1])[0])
         for name in ("lengths", "to_block", "to_start", "along"):
             assert np.array_equal(arrays(explorer, name), getattr(paths, name).numpy())
         assert [name for name, _ in explorer.early] == [CLASSES[row.argmax()] for row in paths.early]
@@ -180,18 +183,19 @@ def test_it_knows_the_model(explorer):
 
 def test_a_model_of_patches_alone_starts_in_the_middle():
     model = VisionTransformer(CONFIG.replace(pooling="mean", num_registers=0))
-    explorer = BlockExplorer.from_model(model, torch.rand(1, 3, 8, 12), ["a"], classes=CLASSES)
+    remember(model, NORMALISATION, CLASSES)
+    explorer = BlockExplorer.from_model(model, torch.rand(1, 3, 8, 12), ["a"])
     assert (explorer.prefix, explorer.early, explorer.token) == ([], [], 4)
 
 
 def test_floats_from_0_to_1_are_the_same_picture(explorer, model):
-    floats = BlockExplorer.from_model(model, explorer.images / 255, explorer.names, classes=CLASSES)
+    floats = BlockExplorer.from_model(model, explorer.images / 255, explorer.names)
     assert floats.lengths == explorer.lengths
 
 
 def test_the_normalisation_is_the_models_own(explorer, model):
-    settings = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
-    other = BlockExplorer.from_model(model, explorer.images, explorer.names, classes=CLASSES, **settings)
+    remember(model, Normalisation((0.5,) * 3, (0.5,) * 3), CLASSES)
+    other = BlockExplorer.from_model(model, explorer.images, explorer.names)
     paths = follow_tokens(model, explorer.images[0] / 255 * 2 - 1)
     np.testing.assert_allclose(arrays(other, "lengths"), paths.lengths, rtol=1e-4)
 
@@ -214,7 +218,7 @@ def test_what_is_not_there_is_refused(explorer, trait, value, sentence):
 
 def test_it_can_start_anywhere_but_not_outside(explorer, model):
     def make(**traits):
-        return BlockExplorer.from_model(model, explorer.images, explorer.names, classes=CLASSES, **traits)
+        return BlockExplorer.from_model(model, explorer.images, explorer.names, **traits)
 
     assert make(token=5, layer=1).layer == 1
     with pytest.raises(TraitError, match="no token 9"):
@@ -222,10 +226,12 @@ def test_it_can_start_anywhere_but_not_outside(explorer, model):
 
 
 def test_classes_and_images_must_fit(model, explorer):
+    remember(model, NORMALISATION, CIFAR10_CLASSES)
     with pytest.raises(ValueError, match="10 names for the 3 classes"):
-        BlockExplorer.from_model(model, explorer.images, explorer.names, classes=CIFAR10_CLASSES)
+        BlockExplorer.from_model(model, explorer.images, explorer.names)
+    remember(model, NORMALISATION, CLASSES)
     with pytest.raises(ValueError, match=r"takes images of shape \(B, 3, 8, 12\)"):
-        BlockExplorer.from_model(model, explorer.images[..., :8], explorer.names, classes=CLASSES)
+        BlockExplorer.from_model(model, explorer.images[..., :8], explorer.names)
 
 
 def test_the_still_picture_tells_the_numbers_of_the_choice(explorer):

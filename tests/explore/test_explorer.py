@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from anywidget import AnyWidget
-from conftest import EXPLORERS
+from explorers import EXPLORERS
 from PIL import Image
 from traitlets import TraitError
 

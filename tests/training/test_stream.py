@@ -5,16 +5,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.data import ImageSet
+from course_utils.data import ImageSet, Normalisation
 from course_utils.training.recipes import Recipe
 from course_utils.training.stream import BatchesAhead, BatchStream
 
 
 def stream_of(n: int, seed: int = 0, **recipe) -> BatchStream:
     images = torch.arange(n * 3 * 8 * 8).remainder(256).to(torch.uint8).reshape(n, 3, 8, 8)
-    image_set = ImageSet(images, torch.arange(n) % 4, tuple("abcd"), "train", "synthetic")
+    normalisation = Normalisation((0.5,) * 3, (0.2,) * 3)
+    image_set = ImageSet(images, torch.arange(n) % 4, tuple("abcd"), "train", "synthetic", normalisation)
     settings = {"steps": 1, "crop_padding": 1} | recipe
-    return BatchStream(image_set, Recipe(**settings), seed, (0.5,) * 3, (0.2,) * 3, 4, torch.device("cpu"))
+    return BatchStream(image_set, Recipe(**settings), seed, torch.device("cpu"))
 
 
 @given(n=st.integers(1, 40), batch_size=st.integers(1, 50), passes=st.integers(1, 4))
@@ -56,7 +57,8 @@ def test_without_mixing_in_the_recipe_targets_stay_classes():
 def test_workers_prepare_the_same_batches_ahead_bit_for_bit():
     recipe = {"batch_size": 16, "rand_augment_n": 2, "cutmix": 0.5, "mixup": 0.5, "erasing": 0.5}
     stream = stream_of(20, **recipe)
-    prepared = BatchesAhead(stream, mixed_steps=5.5).of_steps(range(2, 9), workers=2, pin_memory=False)
+    ahead = BatchesAhead(lambda step: stream.batch(step, mixing=step < 6))
+    prepared = ahead.of_steps(range(2, 9), workers=2, pin_memory=False)
     for step, batch in zip(range(2, 9), prepared, strict=True):
         for a, b in zip(batch, stream.batch(step, mixing=step < 6), strict=True):
             assert torch.equal(a, b)

@@ -9,40 +9,32 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_training import (
+    Killed,
+    after_step,
+    assert_bit_equal,
+    before_step,
+    figures,
+    kill_before,
+    make_images,
+    state_of,
+    trainer_of,
+)
 
 from course_utils import VisionTransformer, ViTConfig
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
-from course_utils.data import to_float
+from course_utils.data import normalisation_of
 from course_utils.support.files import DamagedFileError, load_tensors
 from course_utils.training import checkpoints
+from course_utils.training.optimisers import parameter_groups
 from course_utils.training.recipes import OPTIMIZERS, Recipe
-from course_utils.training.trainer import NonFiniteLossError, Trainer, parameter_groups
+from course_utils.training.tasks import Classification
+from course_utils.training.trainer import NonFiniteLossError
 
 FULL = Recipe(  # everything on, so that everything must resume
     steps=23, batch_size=12, accumulate=2, crop_padding=1, rand_augment_n=1, cutmix=0.4, mixup=0.3, erasing=0.2,
     ema=0.9, unmixed=0.3, learning_rate=1e-3, early_patch_size=8, early=0.4, whitening=0.3,
 )  # fmt: skip
-
-
-class Killed(Exception):
-    """Stands for the end of the process."""
-
-
-def state_of(trainer):
-    state = {f"model {name}": value for name, value in trainer.model.state_dict().items()}
-    if trainer.average is not None:
-        state |= {f"average {name}": value for name, value in trainer.average.state_dict().items()}
-    return state
-
-
-def assert_bit_equal(one, other):
-    assert one.keys() == other.keys()
-    for name in one:
-        assert torch.equal(one[name], other[name]), name
-
-
-def figures(record):
-    return [{key: value for key, value in entry.items() if key != "seconds"} for entry in record["epochs"]]
 
 
 def test_it_learns(make_trainer):
@@ -92,14 +84,7 @@ def test_a_killed_run_resumes_bit_equal(make_trainer, tmp_path, monkeypatch, sto
 
     monkeypatch.setattr("course_utils.training.trainer.CHECKPOINT_SECONDS", 0.0)  # a checkpoint after every step
     first = make_trainer(recipe, run_dir=tmp_path)
-    step = first._train_step
-
-    def train_step():
-        if first.step == stop_at:
-            raise Killed
-        step()
-
-    first._train_step = train_step
+    kill_before(first, stop_at)
     with pytest.raises(Killed):
         first.fit()
 
@@ -113,14 +98,7 @@ def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(make_trainer, tmp_path, ca
     whole = make_trainer(FULL)
     whole.fit()
     first = make_trainer(FULL, run_dir=tmp_path)
-    step = first._train_step
-
-    def train_step():
-        step()
-        if first.step == 9:
-            signal.raise_signal(signal.SIGINT)
-
-    first._train_step = train_step
+    after_step(first, lambda number: signal.raise_signal(signal.SIGINT) if number == 8 else None)
     record = first.fit()
     assert (record["status"], first.step) == ("unfinished", 9)
     said = capsys.readouterr().out
@@ -136,15 +114,13 @@ def test_workers_change_nothing_and_end_with_the_run(make_trainer, tmp_path):
     whole = make_trainer(FULL)
     expected = whole.fit()
     first = make_trainer(FULL, run_dir=tmp_path, workers=2)
-    step = first._train_step
 
-    def train_step():
-        step()
-        if first.step == 9:
+    def interrupt(number):
+        if number == 8:
             for process in [*multiprocessing.active_children(), multiprocessing.current_process()]:
                 os.kill(process.pid, signal.SIGINT)  # as a terminal does
 
-    first._train_step = train_step
+    after_step(first, interrupt)
     assert first.fit()["status"] == "unfinished"
     assert first.step in (9, 10)  # another thread may have been the one to hear of it
     assert not multiprocessing.active_children()
@@ -166,14 +142,14 @@ def usual_ctrl_c():
 def test_a_second_ctrl_c_stops_at_once(make_trainer, usual_ctrl_c):
     trainer = make_trainer(Recipe(steps=5, batch_size=10))
 
-    def train_step():
+    def interrupt(number):
         signal.raise_signal(signal.SIGINT)
         while signal.getsignal(signal.SIGINT) is not usual_ctrl_c:  # two signals at once may count as one
             time.sleep(0.001)
         signal.raise_signal(signal.SIGINT)
         time.sleep(5)  # ended by the second signal
 
-    trainer._train_step = train_step
+    before_step(trainer, interrupt)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit()
 
@@ -225,21 +201,22 @@ def test_a_full_disk_is_one_clear_error_and_the_checkpoint_before_survives(make_
 
 def test_a_loss_that_is_no_number_stops_and_saves_the_batch(make_trainer, tmp_path):
     trainer = make_trainer(Recipe(steps=9, batch_size=10), run_dir=tmp_path)
-    step = trainer._train_step
 
-    def train_step():
-        if trainer.step == 4:
-            with torch.no_grad():
-                trainer.model.head.weight.fill_(torch.inf)
-        step()
+    @torch.no_grad()
+    def spoil(number):
+        if number == 4:
+            trainer.model.head.weight.fill_(torch.inf)
 
-    trainer._train_step = train_step
+    before_step(trainer, spoil)
     with pytest.raises(NonFiniteLossError, match=r"step 4 \(learning rate .*bad_batch"):
         trainer.fit()
     tensors, record = load_tensors(tmp_path / "bad_batch.safetensors")
     assert record["step"] == 4
-    assert torch.equal(tensors["indices"], trainer.stream.indices(4))
-    assert tensors["images"].shape == (10, 3, 8, 8)
+    stream = trainer.task.stream
+    assert torch.equal(tensors["batch_1"], stream.labels[stream.indices(4)])
+    for index, tensor in enumerate(trainer.learner.batch(4, 9)):
+        assert torch.equal(tensors[f"batch_{index}"], tensor)
+    assert tensors["batch_0"].shape == (10, 3, 8, 8)
 
 
 def test_a_budget_in_minutes_is_measured_and_leaves_the_start_as_it_was(make_trainer):
@@ -258,7 +235,7 @@ def test_early_steps_have_larger_patches_and_the_figures_are_those_of_what_was_a
     def keep(block, inputs, output):
         lengths[block.training].append(inputs[0].shape[1])
 
-    for model in (trainer.model, *trainer.early_model._frame):
+    for model in (trainer.model, *trainer.learner.early_model._frame):
         model.encoder.blocks[0].register_forward_hook(keep)
     trainer.fit()
     assert lengths == {True: [2, 2, 2, 5, 5], False: [2, 5, 5]}  # class token and 1 or 4 patches; passes end at 2, 4, 5
@@ -272,7 +249,7 @@ def test_early_patches_must_divide_the_image(make_trainer):
 def test_tokens_can_start_as_whitened_patches(make_trainer):
     config = ViTConfig(image_size=8, patch_size=2, embed_dim=16, depth=1, num_heads=2, num_classes=4)
     trainer = make_trainer(Recipe(steps=1, whitening=0.3), config)
-    images = to_float(trainer.train_set.images, trainer.mean, trainer.std)
+    images = normalisation_of(trainer.model)(trainer.task.train_set.images)
     tokens = trainer.model.embeddings.patch_embedding(images).reshape(-1, 16)  # 12 numbers a patch; 4 come twice
     covariance = tokens.T @ tokens / len(tokens) / 0.3**2
     expected = torch.eye(16)
@@ -280,10 +257,10 @@ def test_tokens_can_start_as_whitened_patches(make_trainer):
     assert torch.allclose(covariance, expected, atol=0.15)  # the ridge of 0.01 takes a little from what varies little
 
 
-def test_a_model_without_patches_cannot_start_whitened(make_trainer):
-    images, recipe = make_trainer(Recipe(steps=1)).train_set, Recipe(steps=1, whitening=0.3)
+def test_a_model_without_patches_cannot_start_whitened():
+    task, recipe = Classification(make_images()), Recipe(steps=1, whitening=0.3)
     with pytest.raises(ValueError, match="a SmallCNN has none: set it to 0"):
-        Trainer(SmallCNN(CNNConfig(width=4)), images, None, recipe, device="cpu")
+        trainer_of(SmallCNN(CNNConfig(width=4, num_classes=4)), task, recipe)
 
 
 def test_accumulation_changes_nothing_but_rounding(make_trainer):
@@ -316,7 +293,7 @@ def test_weight_decay_reaches_the_matrices_only():
 
 def test_without_validation_and_with_a_callback(make_trainer):
     seen = []
-    make_trainer(Recipe(epochs=2, batch_size=25), validation=False).fit(on_epoch=lambda record: seen.append(record))
+    make_trainer(Recipe(epochs=2, batch_size=25), validation=False).fit(on_report=lambda record: seen.append(record))
     assert len(seen) == 2
     assert "validation_loss" not in seen[0]["epochs"][0]
 
@@ -360,8 +337,8 @@ def test_the_seconds_are_those_of_the_steps_alone(make_trainer, monkeypatch, tmp
 
         return slow
 
-    trainer._train_step = taking(1, trainer._train_step)
-    trainer._validate, trainer._save = taking(100, trainer._validate), taking(100, trainer._save)
+    trainer.learner.step = taking(1, trainer.learner.step)
+    trainer.task.figures, trainer._save = taking(100, trainer.task.figures), taking(100, trainer._save)
     record = trainer.fit()
     assert record["seconds"] == 7
     assert [entry["seconds"] for entry in record["epochs"]] == [5, 7]

@@ -26,7 +26,7 @@ def path(tmp_path):
 @pytest.mark.parametrize("position", ["none", "learned", "sincos2d", "rotary", "relative"])
 def test_loading_gives_the_saved_model_back_bit_by_bit(position, path, randomise):
     model = randomise(VisionTransformer(TINY.replace(position=position, norm_eps=1e-3, pooling="attention")))
-    save_weights(model, path)
+    save_weights(model, path, half=False)
     loaded = load_weights(path)
     assert loaded.config == model.config
     assert not loaded.training
@@ -38,15 +38,15 @@ def test_loading_gives_the_saved_model_back_bit_by_bit(position, path, randomise
 
 def test_saving_leaves_the_model_alone(model, path):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    save_weights(model, path, half=True)
+    save_weights(model, path)
     assert model.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
-def test_half_precision_halves_the_file_and_loads_as_float32(model, tmp_path):
+def test_half_precision_is_the_default_halves_the_file_and_loads_as_float32(model, tmp_path):
     full, half = tmp_path / "full.safetensors", tmp_path / "half.safetensors"
-    save_weights(model, full)
-    save_weights(model, half, half=True)
+    save_weights(model, full, half=False)
+    save_weights(model, half)
     header = 8 + struct.unpack("<Q", full.read_bytes()[:8])[0]
     assert half.stat().st_size - header == pytest.approx((full.stat().st_size - header) / 2, rel=0.01)
     for name, tensor in load_weights(half).state_dict().items():
@@ -66,7 +66,7 @@ def test_weights_that_do_not_fit_are_refused_with_every_fault(model, path):
     state = model.state_dict()
     del state["encoder.norm.bias"], state["embeddings.class_token"]
     state |= {"head.weight": torch.zeros(7, 16), "encoder.extra": torch.zeros(2)}
-    save_tensors(path, state, {"format": FORMAT, "config": TINY.to_dict(), "record": {}})
+    save_tensors(path, state, {"format": FORMAT, "kind": "vit", "config": TINY.to_dict(), "record": {}})
     with pytest.raises(WeightsError) as error:
         load_weights(path)
     assert str(error.value).splitlines() == [
@@ -80,7 +80,7 @@ def test_weights_that_do_not_fit_are_refused_with_every_fault(model, path):
 
 def test_a_config_of_a_later_version_is_refused_by_name(model, path):
     config = TINY.to_dict() | {"window_size": 7}
-    save_tensors(path, model.state_dict(), {"format": FORMAT, "config": config, "record": {}})
+    save_tensors(path, model.state_dict(), {"format": FORMAT, "kind": "vit", "config": config, "record": {}})
     with pytest.raises(ValueError, match="no setting named window_size"):
         load_weights(path)
 

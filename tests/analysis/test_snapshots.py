@@ -9,6 +9,7 @@ from course_utils.analysis.snapshots import Snapshots, load_snapshots
 from course_utils.data import load_cifar10
 from course_utils.support.files import DamagedFileError
 from course_utils.training.recipes import Recipe
+from course_utils.training.tasks import Classification
 from course_utils.training.trainer import Trainer
 
 CONFIG = ViTConfig(patch_size=16, embed_dim=16, depth=2, num_heads=2)
@@ -23,18 +24,17 @@ def run(image_set, folder, epochs_seen=None, **config):
     """Train for three passes with snapshots, or stop after ``epochs_seen``."""
     torch.manual_seed(0)
     model = VisionTransformer(CONFIG.replace(**config))
-    trainer = Trainer(
-        model, image_set, image_set, Recipe(epochs=3, batch_size=100), run_dir=folder, device="cpu", show_progress=False
-    )
+    task, recipe = Classification(image_set, image_set), Recipe(epochs=3, batch_size=100)
+    trainer = Trainer(model, task, recipe, run_dir=folder, device="cpu", show_progress=False)
     snapshots = Snapshots(model, image_set, folder / "snapshots.safetensors")
 
-    def on_epoch(record):
+    def on_report(record):
         snapshots(record)
         if len(record["epochs"]) == epochs_seen:
             raise KeyboardInterrupt
 
     try:
-        trainer.fit(resume=True, on_epoch=on_epoch)
+        trainer.fit(resume=True, on_report=on_report)
     except KeyboardInterrupt:
         return None
     return model

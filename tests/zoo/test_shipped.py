@@ -13,7 +13,7 @@ from course_utils.model.config import ViTConfig
 from course_utils.support.files import ASSETS
 from course_utils.zoo.weights import load_pretrained, pretrained_names, read_record
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def accuracy_on(name, part, **where):
