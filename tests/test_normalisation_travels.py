@@ -175,3 +175,9 @@ def test_the_report_shows_the_model_as_it_was_trained(trained, misled, tmp_path)
     captions = ["\n".join(axes.get_title() for axes in figure.axes) for figure in figures]
     assert all(caption in captions[0] for caption in says)
     assert not all(caption in captions[1] for caption in says)
+    drawn = [figure.axes[2].images[0].get_array() for figure in figures]  # of the first picture: the map alone
+    for each, values in zip((trainer.model, misled), drawn, strict=True):
+        weights = attention_maps.collect(each, normalisation_of(each)(images), layers=[1])[:, 0].mean(dim=1)
+        maps = attention_maps.class_token_map(weights, (2, 2), (8, 8), num_prefix_tokens=1)
+        assert torch.allclose(torch.as_tensor(values), maps[0], atol=1e-6)
+    assert abs(drawn[0] - drawn[1]).max() > 1e-3
