@@ -63,7 +63,7 @@ def test_images(options: argparse.Namespace, record: dict[str, Any]) -> ImageSet
     changed = not same and learned_from["source"] == "folder" and learned_from.get("name") == pictures.name
     if changed:
         print(
-            f"{pictures.name!r} has changed since the training, which can move a few pictures from part to part: some of "
+            f"{pictures.name!r} has changed since the training, which can move a few pictures between parts: some of "
             "its test part may have been trained on.",
             file=sys.stderr,
         )
