@@ -44,7 +44,7 @@ def test_the_readme_quotes_the_record():
     deep = read_record("cifar_deep")
     assert deep["environment"]["device"].startswith("cuda")
     minutes, share = deep["seconds"] / 60, deep["test"]["last_weights"]["accuracy"]
-    assert f"{minutes:.0f} minutes on one GPU ({share:.1%} on\nCIFAR-10)" in readme
+    assert f"{minutes:.0f} minutes on one GPU ({share:.1%} on CIFAR-10)" in readme
 
 
 WATCHED = [path.stem.removesuffix("_snapshots") for path in RESULTS_FOLDER.glob("*_snapshots.safetensors")]
