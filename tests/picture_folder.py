@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from course_utils.data.sample import load_sample
@@ -50,4 +51,17 @@ def write_picture_folder(folder: Path) -> Path:
     (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
     (folder / ".cache").mkdir()
     (folder / "__MACOSX").mkdir()
+    return folder
+
+
+def write_dark_folder(folder: Path, channels: int = 3, per_class: int = 20) -> Path:
+    """Write three classes of small dark pictures, whose brightness tells the class: 20 and 30 and 40 of 255."""
+    noise = np.random.default_rng(0)
+    for label, name in enumerate(("bird", "cat", "dog")):
+        place = folder / name
+        place.mkdir(parents=True)
+        for number in range(per_class):
+            pixels = noise.integers(0, 8, (16, 16, channels)) + 20 + 10 * label
+            picture = Image.fromarray(pixels.astype(np.uint8).squeeze())
+            picture.save(place / f"{number}.png")
     return folder

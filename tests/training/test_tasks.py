@@ -9,6 +9,7 @@ from other_tasks import Distillation, MaskedPixels, MeanTeacher, Painter, Painte
 from tiny_training import (
     CONFIG,
     Killed,
+    after_step,
     assert_bit_equal,
     darkened,
     figures,
@@ -77,13 +78,17 @@ def test_any_task_stopped_and_resumed_is_bit_equal(kind, stop_at, tmp_path, monk
     assert not all(torch.equal(average[name], value) for name, value in second.model.state_dict().items())
 
 
-def test_what_a_task_keeps_is_in_the_checkpoint():
+def test_a_task_is_called_after_each_step_and_what_it_keeps_is_in_the_checkpoint():
     """Otherwise the test above would say nothing of the teacher."""
     trainer = make(MeanTeacher)
+    weight = trainer.model.head.weight
+    by_hand = weight.detach().clone()
+    after_step(trainer, lambda number: by_hand.lerp_(weight.detach(), 0.2))
     trainer.fit()
     kept = {name.removeprefix("task "): value for name, value in state_of(trainer).items() if name.startswith("task ")}
     assert kept.keys() == trainer.model.state_dict().keys()
-    assert not torch.equal(kept["head.weight"], trainer.model.head.weight)
+    assert torch.equal(kept["head.weight"], by_hand)
+    assert not torch.equal(by_hand, weight)
 
 
 def test_to_measure_the_speed_leaves_the_teacher_as_it_was():

@@ -42,6 +42,9 @@ def test_the_readme_quotes_the_record():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"trained for {minutes:.0f} minutes on one CPU core ({share:.0%} on CIFAR-10)" in readme
     deep = read_record("cifar_deep")
+    minutes, share = deep["seconds"] / 60, deep["test"]["last_weights"]["accuracy"]
+    assert f"`cifar_deep`, {minutes:.0f} minutes on one GPU ({share:.1%} on\nCIFAR-10)" in readme
+    deep = read_record("cifar_deep")
     assert deep["environment"]["device"].startswith("cuda")
     minutes, share = deep["seconds"] / 60, deep["test"]["last_weights"]["accuracy"]
     assert f"{minutes:.0f} minutes on one GPU ({share:.1%} on CIFAR-10)" in readme
