@@ -11,7 +11,7 @@ from course_utils.cli import _parser
 ROOT = Path(__file__).parent.parent
 TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("CONTRIBUTING.md", "README.md")}
 YOURS = re.compile(r"(?<![A-Za-z])[A-Z]{2,}(?![a-z])")  # a name in capitals stands for one of yours
-MADE = ("runs/", "trial/", ".venv/")  # not in the repository
+MADE = ("runs/", ".venv/")  # not in the repository
 FILE = re.compile(r"(?<![\w./-])(?:[\w.*-]+/)+[\w.*-]*|(?<![\w./*-])[\w-]+\.(?:cff|md|py|toml|txt)\b")
 
 

@@ -39,15 +39,12 @@ def test_the_readme_quotes_the_record():
     assert recorded["data"]["source"] == "official"
     assert recorded["environment"]["threads"] == 1
     minutes, share = recorded["seconds"] / 60, recorded["test"]["last_weights"]["accuracy"]
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())  # wherever its lines end
     assert f"trained for {minutes:.0f} minutes on one CPU core ({share:.0%} on CIFAR-10)" in readme
-    deep = read_record("cifar_deep")
-    minutes, share = deep["seconds"] / 60, deep["test"]["last_weights"]["accuracy"]
-    assert f"`cifar_deep`, {minutes:.0f} minutes on one GPU ({share:.1%} on\nCIFAR-10)" in readme
     deep = read_record("cifar_deep")
     assert deep["environment"]["device"].startswith("cuda")
     minutes, share = deep["seconds"] / 60, deep["test"]["last_weights"]["accuracy"]
-    assert f"{minutes:.0f} minutes on one GPU ({share:.1%} on\nCIFAR-10)" in readme
+    assert f"`cifar_deep`, {minutes:.0f} minutes on one GPU ({share:.1%} on CIFAR-10)" in readme
 
 
 WATCHED = [path.stem.removesuffix("_snapshots") for path in RESULTS_FOLDER.glob("*_snapshots.safetensors")]
