@@ -16,7 +16,7 @@ from course_utils.data import ImageSet
 from course_utils.data.normalisation import classes_of, normalisation_of
 from course_utils.model.vit import VisionTransformer
 from course_utils.support.files import write_atomically, write_json
-from course_utils.zoo.weights import save_weights
+from course_utils.zoo.weights import load_weights, save_weights
 
 
 def write_report(
@@ -38,21 +38,24 @@ def write_report(
 
     Returns:
         The record with a new entry "test": the data, and what ``evaluate`` found for "last_weights" and, if there is an
-        average, for "average_weights".
+        average, for "average_weights": of the weights as they are kept, in half precision.
 
     Raises:
         OSError: A file cannot be written.
     """
     run_dir = Path(run_dir)
     models = {"last_weights": model} | ({"average_weights": average} if average is not None else {})
-    logits = {name: predict(each, test_set.images) for name, each in models.items()}
-    figures = {name: evaluate(values, test_set.labels, test_set.classes) for name, values in logits.items()}
+    files = {"last_weights": "weights.safetensors", "average_weights": "weights_average.safetensors"}
+    figures, logits = {}, {}
+    for name, each in models.items():
+        save_weights(each, run_dir / files[name], record)
+        kept = load_weights(run_dir / files[name]).to(next(each.parameters()).device)  # rounded, as it will be used
+        logits[name] = predict(kept, test_set.images)
+        figures[name] = evaluate(logits[name], test_set.labels, test_set.classes)
     record = record | {"test": {"data": test_set.describe(), **figures}}
-
     write_json(run_dir / "record.json", record)
-    save_weights(model, run_dir / "weights.safetensors", record)
-    if average is not None:
-        save_weights(average, run_dir / "weights_average.safetensors", record)
+    for name, each in models.items():
+        save_weights(each, run_dir / files[name], record)
     last, labels, classes = figures["last_weights"], test_set.labels, test_set.classes
     pictures = {
         "curves": plots.training_curves(record["epochs"]),

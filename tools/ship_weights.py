@@ -2,19 +2,20 @@
 
     python tools/ship_weights.py runs/cifar_micro            # under the name of the run's folder
     python tools/ship_weights.py runs/mine --name cifar_deep
+    python tools/ship_weights.py mine.safetensors            # a weights file; under its own name
 
-They are stored in half precision if the recorded test accuracy holds to the digit, else as they are. Snapshots of the
-run, if it kept any, come along.
+They are stored in half precision, and the test figures in their record are those of the rounded weights: on the whole
+test set, and on the sample that ships. Snapshots of the run, if it kept any, come along.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import shutil
-import tempfile
 from pathlib import Path
 
-from course_utils.analysis.evaluation import accuracy, predict
+from course_utils.analysis.evaluation import evaluate, predict
 from course_utils.analysis.snapshots import RESULTS_FOLDER
 from course_utils.data import load_cifar10
 from course_utils.zoo.weights import PRETRAINED_FOLDER, load_weights, read_record, save_weights
@@ -23,29 +24,31 @@ from course_utils.zoo.weights import PRETRAINED_FOLDER, load_weights, read_recor
 def main() -> None:
     """Read the command line and ship."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="folder of a finished run")
-    parser.add_argument("--name", help="of the weights in the package (default: the folder's)")
+    parser.add_argument("run", type=Path, help="folder of a finished run, or a weights file")
+    parser.add_argument("--name", help="of the weights in the package (default: the folder's, or the file's)")
     parser.add_argument("--root", help="folder of CIFAR-10 (default: $CIFAR10_ROOT, data/, the cache)")
     options = parser.parse_args()
-    name = options.name or options.run.resolve().name
-    source, target = options.run / "weights.safetensors", PRETRAINED_FOLDER / f"{name}.safetensors"
+    name = options.name or options.run.resolve().stem
+    source = options.run / "weights.safetensors" if options.run.is_dir() else options.run
+    target = PRETRAINED_FOLDER / f"{name}.safetensors"
 
     model, record = load_weights(source), read_record(source)
-    test_set = load_cifar10("test", options.root, "never")
+    test_set, sample = load_cifar10("test", options.root, "never"), load_cifar10("test", sample="always")
     if record["test"]["data"] != test_set.describe():
         raise SystemExit(f"error: {source} was not tested on {test_set.description}: only such a run is shipped.")
 
-    with tempfile.TemporaryDirectory() as folder:
-        rounded = Path(folder) / "half.safetensors"
-        save_weights(model, rounded, record, half=True)
-        normalisation = record["normalisation"]
-        logits = predict(load_weights(rounded), test_set.images, normalisation["mean"], normalisation["std"])
-    found, recorded = accuracy(logits, test_set.labels), record["test"]["last_weights"]["accuracy"]
-    save_weights(model, target, record, half=found == recorded)
-    print(f"recorded: {recorded:.2%}; in half precision: {found:.2%}")
+    rounded = copy.deepcopy(model).half().float()
+    test = dict(record["test"])
+    for part, images in (("last_weights", test_set), ("last_weights_on_sample", sample)):
+        test[part] = evaluate(predict(rounded, images.images), images.labels, images.classes)
+    save_weights(model, target, record | {"test": test})
+    before = record["test"]["last_weights"]["accuracy"]
+    after, of_sample = test["last_weights"]["accuracy"], test["last_weights_on_sample"]["accuracy"]
+    print(f"recorded: {before:.2%}; in half precision: {after:.2%}, and {of_sample:.1%} of the sample.")
     print(f"Written to {target}: {target.stat().st_size:,} bytes.")
-    if (options.run / "snapshots.safetensors").exists():
-        shutil.copyfile(options.run / "snapshots.safetensors", RESULTS_FOLDER / f"{name}_snapshots.safetensors")
+    snapshots = source.parent / "snapshots.safetensors"
+    if snapshots.exists():
+        shutil.copyfile(snapshots, RESULTS_FOLDER / f"{name}_snapshots.safetensors")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from course_utils.cli.options import Commands, add_command, unused
 
-MOST_PICTURES = 24
+MOST_PICTURES = 12
 
 
 def add_to(commands: Commands) -> None:
@@ -35,7 +36,7 @@ def attend(options: argparse.Namespace) -> int:
     model = load_vit(options.weights)
     paths: list[Path] = []
     for path in map(Path, options.pictures):
-        paths += pictures_in(path) if path.is_dir() else [path]
+        paths += filter(_can_be_read, pictures_in(path)) if path.is_dir() else [path]
     if len(paths) > MOST_PICTURES:
         print(f"{len(paths):,} pictures: the first {MOST_PICTURES} are drawn.")
         paths = paths[:MOST_PICTURES]
@@ -48,3 +49,15 @@ def attend(options: argparse.Namespace) -> int:
     save_figure(figure, out)
     print(f"Written to {out}: {figure.get_label()}")
     return 0
+
+
+def _can_be_read(path: Path) -> bool:
+    """Say so if a picture of a folder is damaged; one that was named by itself is an error instead."""
+    from course_utils.data.picture import load_picture
+
+    try:
+        load_picture(path)
+    except (OSError, ValueError) as error:
+        print(f"Left out: {error}", file=sys.stderr)
+        return False
+    return True

@@ -23,24 +23,35 @@ def add_to(commands: Commands) -> None:
     command.add_argument("--json", action="store_true", help="print all figures as JSON")
 
 
+def refuse_other_classes(weights: str, known: tuple[str, ...], asked: tuple[str, ...], images: str) -> None:
+    """Say which classes a model knows, if the images have others.
+
+    Raises:
+        ValueError: They have.
+    """
+    if known != asked:
+        raise ValueError(
+            f"{weights} knows the classes {', '.join(known)}, but {images} has {', '.join(asked)}: "
+            "evaluate it on images of its own classes (--data FOLDER)."
+        )
+
+
 def evaluate(options: argparse.Namespace) -> int:
     """Evaluate weights on images that they have not seen: CIFAR-10's test set, or a folder of your own."""
     from course_utils.analysis.evaluation import evaluate as figures_of
     from course_utils.analysis.evaluation import predict
     from course_utils.cli.images import test_images
-    from course_utils.data import classes_of
+    from course_utils.data import CIFAR10_CLASSES, classes_of
     from course_utils.support.devices import pick_device
     from course_utils.zoo.weights import load_weights, read_record
 
     model, record = load_weights(options.weights), read_record(options.weights)
     if "data" not in record:
         raise ValueError(f"{options.weights} holds no record of a training, so nothing says what it has not seen.")
+    if options.data is None:
+        refuse_other_classes(options.weights, classes_of(model), CIFAR10_CLASSES, "CIFAR-10")  # before it is fetched
     test_set = test_images(options, record)
-    if test_set.classes != classes_of(model):
-        raise ValueError(
-            f"{options.weights} was trained on other classes ({', '.join(classes_of(model))}) than these images have "
-            f"({', '.join(test_set.classes)})" + (": name its folder with --data." if options.data is None else ".")
-        )
+    refuse_other_classes(options.weights, classes_of(model), test_set.classes, f"{test_set.name!r}")
     logits = predict(model.to(pick_device(options.device)), test_set.images)
     found = figures_of(logits, test_set.labels, test_set.classes)
     if options.json:

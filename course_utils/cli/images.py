@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from course_utils.data import ImageSet, load_cifar10
@@ -58,10 +59,15 @@ def test_images(options: argparse.Namespace, record: dict[str, Any]) -> ImageSet
     channels, *image_size = learned_from["shape"]
     pictures = read_folder(options.data, tuple(image_size), channels)
     train = ImageSet.from_pictures(pictures, "train").describe()
-    same = train["sha256"] == learned_from["sha256"] or (
-        learned_from["source"] == "folder" and learned_from.get("name") == pictures.name
-    )
-    return ImageSet.from_pictures(pictures, "test" if same else "all")
+    same = train["sha256"] == learned_from["sha256"]
+    changed = not same and learned_from["source"] == "folder" and learned_from.get("name") == pictures.name
+    if changed:
+        print(
+            f"{pictures.name!r} has changed since the training, which can move a few pictures between parts: some of "
+            "its test part may have been trained on.",
+            file=sys.stderr,
+        )
+    return ImageSet.from_pictures(pictures, "test" if same or changed else "all")
 
 
 def _refuse_cifar10(options: argparse.Namespace) -> None:

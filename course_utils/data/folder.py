@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import os
 import sys
 import unicodedata
@@ -139,7 +140,7 @@ def read_folder(
 
 
 def pictures_in(path: str | Path) -> list[Path]:
-    """List the pictures of a folder: those directly in it, or else those in its subfolders.
+    """List the pictures of a folder: those directly in it, or else those in its subfolders, one of each in turn.
 
     Raises:
         OSError: The folder cannot be read, or is no folder.
@@ -148,7 +149,9 @@ def pictures_in(path: str | Path) -> list[Path]:
     folder = Path(path).expanduser()
     entries = _entries(folder)
     found = list(filter(_is_picture, entries))
-    found = found or [file for entry in entries if entry.is_dir() for file in _entries(entry) if _is_picture(file)]
+    if not found:
+        of_each = [filter(_is_picture, _entries(entry)) for entry in entries if entry.is_dir()]
+        found = [file for row in itertools.zip_longest(*of_each) for file in row if file is not None]
     if not found:
         raise ValueError(f"{folder} holds no pictures, nor do its subfolders.")
     return found

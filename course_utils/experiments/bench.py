@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_utils.experiments.timing import Work, work_of
 from course_utils.model.attention import Implementation, set_attention_implementation
 from course_utils.model.config import ViTConfig
 from course_utils.model.counting import count_multiply_adds
@@ -174,18 +174,18 @@ def benchmark(
     images = torch.randn(batch_size, config.in_channels, config.image_height, config.image_width, device=device)
     labels = torch.randint(config.num_classes, (batch_size,), device=device)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    runners: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}
+    runners: dict[str, Work] = {}
     for contestant in installed():
         torch.manual_seed(0)
         model = contestant.make(config).to(device)
-        runners[contestant.name] = _runners(model, images, labels, precision, compile_models)
+        runners[contestant.name] = work_of(model, images, labels, precision, compile_models)
         report(f"made {contestant.name}")
     results: dict[str, dict[str, list[float]]] = {name: {"train": [], "inference": []} for name in runners}
     results["matrix product"] = {"rate": []}
     for number in range(rounds + 1):  # the first round warms up
         rate = matmul_rate(dtype, device)
-        for name, (train, infer) in runners.items():
-            for kind, run in (("train", train), ("inference", infer)):
+        for name, work in runners.items():
+            for kind, run in (("train", work.train), ("inference", work.infer)):
                 synchronize(device)
                 start = time.perf_counter()
                 run()
@@ -196,31 +196,6 @@ def benchmark(
             results["matrix product"]["rate"].append(rate)
             report(f"round {number} of {rounds}")
     return results
-
-
-def _runners(
-    model: nn.Module, images: Tensor, labels: Tensor, precision: str, compile_model: bool
-) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Return a function that takes one training step, and one that runs inference once."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=images.device.type in ("cpu", "cuda"))
-    net = torch.compile(model) if compile_model else model
-
-    def forward() -> Tensor:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            return net(images)
-
-    def train() -> None:
-        model.train()
-        F.cross_entropy(forward().float(), labels).backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-    def infer() -> None:
-        model.eval()
-        with torch.no_grad():
-            forward()
-
-    return train, infer
 
 
 def as_table(results: dict[str, dict[str, list[float]]], config: ViTConfig) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from course_utils.analysis import attention_maps
 from course_utils.data import ImageSet, normalisation_of
+from course_utils.experiments.timing import work_of
 from course_utils.model.embeddings import grid_coordinates
 from course_utils.model.vit import VisionTransformer
 
@@ -144,22 +145,7 @@ def speed(subject: Subject) -> dict[str, float]:
     model = copy.deepcopy(subject.model)  # the steps change it
     images = subject.pixels(subject.batch_size)
     labels = subject.validation_set.labels[: len(images)].to(images.device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
-
-    def forward() -> Tensor:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=subject.precision == "bf16"):
-            return model(images).float()
-
-    def step() -> None:
-        model.train()
-        F.cross_entropy(forward(), labels).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    def infer() -> None:
-        model.eval()
-        with torch.no_grad():
-            forward()
+    work = work_of(model, images, labels, subject.precision)
 
     def images_a_second(function: Callable[[], None]) -> float:
         timer = Timer("function()", globals={"function": function}, num_threads=torch.get_num_threads())
@@ -175,12 +161,12 @@ def speed(subject: Subject) -> dict[str, float]:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = F.cross_entropy(forward(), labels)  # held until the sum is made, so that no address is used twice
+        loss = F.cross_entropy(work.forward(), labels)  # held until the sum is made, so that no address is used twice
     memory = sum(kept.values()) / 1e6
     del loss
     return {
-        "training images a second": images_a_second(step),
-        "inference images a second": images_a_second(infer),
+        "training images a second": images_a_second(work.train),
+        "inference images a second": images_a_second(work.infer),
         "memory in MB": memory,
     }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from course_utils.experiments.markdown import markdown_table
-from course_utils.zoo.weights import PRETRAINED_FOLDER, load_pretrained, pretrained_names, read_record
+from course_utils.zoo.weights import load_pretrained, pretrained_names, read_record
 
 
 @dataclass(frozen=True)
@@ -93,4 +93,4 @@ def trained_section() -> list[str]:
 
 def _records() -> list[tuple[str, dict[str, Any]]]:
     """Return name and record of all weights that come with the course."""
-    return [(name, read_record(PRETRAINED_FOLDER / f"{name}.safetensors")) for name in pretrained_names()]
+    return [(name, read_record(name)) for name in pretrained_names()]

@@ -162,7 +162,7 @@ PRESETS: dict[str, ViTConfig] = {
     # CIFAR-10. micro: minutes on a CPU. small: an evening on a CPU. deep: for a graphics card.
     "cifar_micro": ViTConfig(embed_dim=128, depth=6, num_heads=4, mlp_ratio=2.0),
     "cifar_small": ViTConfig(embed_dim=192, depth=6, num_heads=6, mlp_ratio=2.0),
-    "cifar_deep": ViTConfig(embed_dim=192, depth=9, num_heads=12, mlp_ratio=2.0),
+    "cifar_deep": ViTConfig(embed_dim=192, depth=9, num_heads=12, mlp_ratio=2.0, drop_path=0.1),
     # ImageNet, as in the paper's table 1.
     "vit_b_16": ViTConfig(224, 16, 3, 1000, embed_dim=768, depth=12, num_heads=12),
     "vit_l_16": ViTConfig(224, 16, 3, 1000, embed_dim=1024, depth=24, num_heads=16),

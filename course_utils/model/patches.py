@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -144,31 +143,6 @@ class ConvPatchEmbedding(nn.Module):
             }
         )
         return linear
-
-
-def whitening_weight(patches: Tensor, embed_dim: int, std: float) -> Tensor:
-    """Make a weight for a linear patch embedding whose tokens are the patches, whitened.
-
-    Patches are mostly brightness: their numbers go up and down together, so most directions of a random map see little
-    else. Whitening looks along the principal components of the patches, each divided by its standard deviation.
-    So all of them, fine stripes too, enter with the same size. If D is more than C*P*P, the components follow again
-    with the other sign.
-
-    Args:
-        patches: (..., C*P*P), normalised, some thousands.
-        embed_dim: Width D of a token.
-        std: Standard deviation of each number of a token.
-
-    Returns:
-        The weight (D, C*P*P), the components with the most variance first.
-
-    Source: for the first layer of a CNN, K. Jordan 2024, arXiv 2404.00498.
-    """
-    patches = patches.reshape(-1, patches.shape[-1])  # -> (M, C*P*P)
-    variances, components = torch.linalg.eigh(patches.T @ patches / len(patches))  # (C*P*P,) rising, one a column
-    filters = (components / (variances + 0.01).sqrt()).T.flip(0)  # the 0.01 keeps what is mere noise small
-    copies = -(-embed_dim // len(filters))  # rounded up
-    return std * torch.cat([filters * (-1) ** copy for copy in range(copies)])[:embed_dim]
 
 
 def linear_to_conv_weight(weight: Tensor, in_channels: int) -> Tensor:

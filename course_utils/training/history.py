@@ -52,7 +52,7 @@ class History:
 
     def means(self) -> dict[str, float]:
         """Return the mean of each figure since the last entry, over the images of this process."""
-        return {name: value / self._images for name, value in self._sums.items()}
+        return {name: value / self._images for name, value in self._sums.items()} if self._images else {}
 
     def gather(self, device: torch.device) -> None:
         """Bring the sums of all processes together in the main one; the others begin anew."""
@@ -64,9 +64,8 @@ class History:
     def close(self, entry: dict[str, float], device: torch.device) -> None:
         """Add an entry: what is given, and behind it the mean of each figure since the last one, as "train_NAME"."""
         self.gather(device)
-        if self._images:
-            entry = entry | {f"train_{name}": mean for name, mean in self.means().items()}
-        self.entries.append(entry | {"seconds": self.seconds})
+        means = {f"train_{name}": mean for name, mean in self.means().items()}
+        self.entries.append({**entry, **means, "seconds": self.seconds})
         self._sums, self._images = {}, 0
 
     def state(self) -> dict[str, Any]:

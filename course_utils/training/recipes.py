@@ -50,8 +50,8 @@ class Recipe(Settings):
         early: Share of the steps, at the start, that have ``early_patch_size``.
         whitening: Where the map from patches to tokens starts: 0 at random; else it whitens the patches of the training
             images, and this is the standard deviation of a token's numbers (see
-            :func:`course_utils.model.patches.whitening_weight`). The trainer puts this start in place of what is there,
-            so leave it at 0 to go on with a model that is trained already.
+            :mod:`course_utils.training.whitening`). The trainer puts this start in place of what is there, so leave it
+            at 0 to go on with a model that is trained already.
         crop_padding: Random crop after padding by so many pixels (reflected). 0 switches it off.
         flip: Whether half of the images are mirrored, left and right exchanged.
         rand_augment_n: RandAugment's n, the operations an image goes through (arXiv 1909.13719). 0: off.

@@ -194,6 +194,11 @@ def test_the_kept_picture_of_the_map_shows_the_lessons_of_the_table():
     assert f"<title>{diagrams.course_map().get_label()}</title>" in said  # otherwise: make images
 
 
+def test_lesson_00_shows_the_lessons_of_the_table():  # lesson 00 (start)
+    start = next((ROOT / "notebooks").glob("00_*.ipynb")).read_text(encoding="utf-8")
+    assert diagrams.course_map().get_label() in start  # otherwise: run it anew with tools/run_notebooks.py
+
+
 def test_timeline_goes_forward():
     said = words(diagrams.timeline())
     years = [int(text) for text in said if text.isdigit()]

@@ -9,7 +9,6 @@ from torch.utils.benchmark import Timer
 
 from course_utils import VisionTransformer, ViTConfig
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
-from course_utils.beyond.conv_stem import ConvStemViT
 from course_utils.data import load_cifar10, remember
 from course_utils.experiments import measurements
 from course_utils.experiments.cost import cost
@@ -110,56 +109,3 @@ def test_the_counter_finds_what_the_formulas_say():
         "multiply_adds": sum(count_multiply_adds(CONFIG).values()),
     }
     assert model.training  # it is given back as it was
-
-
-def test_the_small_cnn_costs_what_its_layers_cost():
-    c = CNNConfig(width=8, stages=2)
-    convolutions = 9 * (3 * 8 + 8 * 8) * 32 * 32 + 9 * (8 * 16 + 16 * 16) * 16 * 16
-    found = cost(SmallCNN(c), (3, 32, 32))
-    assert found["multiply_adds"] == convolutions + 16 * 10
-    assert found["parameters"] == 9 * (3 * 8 + 8 * 8 + 8 * 16 + 16 * 16) + 2 * (8 + 8 + 16 + 16) + 16 * 10 + 10
-
-
-def test_the_small_cnn_is_about_as_large_and_dear_as_cifar_micro():
-    models = SmallCNN(CNNConfig()), VisionTransformer(ViTConfig.preset("cifar_micro"))
-    ours, vit = (cost(model, (3, 32, 32)) for model in models)
-    for key, count in ours.items():
-        assert 0.5 < count / vit[key] < 1
-
-
-def test_a_setting_of_the_cnn_below_1_is_named():
-    with pytest.raises(ValueError, match="stages must be a whole number of at least 1, not 0"):
-        CNNConfig(stages=0)
-
-
-def test_the_conv_stem_makes_the_same_grid_and_sees_over_the_edge_of_a_patch():
-    config = CONFIG.replace(patch_size=4)
-    plain, stem = VisionTransformer(config).eval(), ConvStemViT(config).eval()
-    image = torch.randn(1, 3, 32, 32)
-    assert stem(image).shape == plain(image).shape
-    changed = image.clone()
-    changed[:, :, 3, 3] += 10  # the last pixel of the first patch
-    for model, count in ((plain, 1), (stem, 4)):
-        difference = model.embeddings.patch_embedding(changed) - model.embeddings.patch_embedding(image)
-        touched = difference.abs().amax(dim=-1)[0] > 1e-6  # (1, N, D) -> (N,)
-        assert touched.nonzero()[:, 0].tolist() == [0, 1, 8, 9][:count]
-
-
-def test_the_conv_stem_costs_about_one_block():
-    config = ViTConfig(embed_dim=96, depth=4, num_heads=4, mlp_ratio=2.0)
-    plain = cost(VisionTransformer(config), (3, 32, 32))
-    stem = cost(ConvStemViT(config.replace(depth=3)), (3, 32, 32))
-    assert stem["multiply_adds"] == pytest.approx(plain["multiply_adds"], rel=0.15)
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"patch_size": 1}, "no power of 2 above 1"),
-        ({"patch_size": 12, "image_size": 24}, "no power of 2 above 1"),
-        ({"embed_dim": 18, "patch_size": 8}, "cannot be halved 2 times"),
-    ],
-)
-def test_a_stem_that_cannot_be_is_refused(settings, words):
-    with pytest.raises(ValueError, match=words):
-        ConvStemViT(CONFIG.replace(**settings))

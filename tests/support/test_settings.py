@@ -14,8 +14,6 @@ from hypothesis import settings as how_long
 from hypothesis import strategies as st
 
 import course_utils
-from course_utils import ViTConfig
-from course_utils.beyond.cnn import CNNConfig
 from course_utils.support.settings import Count, Positive, Rate, Rule, Settings, Share, Size, look_up
 from course_utils.training.recipes import Recipe
 from course_utils.zoo.kinds import KINDS
@@ -119,7 +117,7 @@ ODD = st.recursive(
 )
 EVERY = [
     pytest.param(base, field.name, id=f"{type(base).__name__}.{field.name}")
-    for base in (ViTConfig(), CNNConfig(), Recipe(steps=5))
+    for base in (*dict.fromkeys(kind.config() for kind in KINDS.values()), Recipe(steps=5))
     for field in fields(base)
 ]
 
