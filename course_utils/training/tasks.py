@@ -42,6 +42,7 @@ class Task(ABC):
         if not len(train_set):
             raise ValueError("There are no images to learn from: the training set is empty.")
         self.train_set, self.validation_set = train_set, validation_set
+        self._own_normalisation = train_set.normalisation
 
     def prepare(self, model: nn.Module, recipe: Recipe, seed: int, device: torch.device) -> None:
         """Get ready for a training, before its first step. Called once, by the trainer.
@@ -53,8 +54,8 @@ class Task(ABC):
             ValueError: Model and images do not fit each other.
         """
         known = getattr(model, "normalisation", None)
-        if isinstance(known, Normalisation):
-            self.train_set = replace(self.train_set, normalisation=known)
+        normalisation = known if isinstance(known, Normalisation) else self._own_normalisation
+        self.train_set = replace(self.train_set, normalisation=normalisation)
         remember(model, self.train_set.normalisation, self.train_set.classes)
         self.stream = BatchStream(self.train_set, recipe, seed, device)
         self.recipe = recipe
@@ -109,8 +110,10 @@ class Classification(Task):
         """Get ready, see :meth:`Task.prepare`.
 
         Raises:
-            ValueError: The model does not take these images, or has not one logit a class.
+            ValueError: The model does not take these images, or has not one logit a class; or the validation images are
+                of other classes or another shape.
         """
+        self._compare_validation()
         classes = len(self.train_set.classes)
         found = self._answer_shape(model)  # before the model is given anything to remember
         if found != (1, classes):
@@ -119,6 +122,15 @@ class Classification(Task):
                 f"{(1, classes)}: make it with num_classes={classes}."
             )
         super().prepare(model, recipe, seed, device)
+
+    def _compare_validation(self) -> None:
+        """Refuse validation images that are no part of the same data set."""
+        if self.validation_set is None:
+            return
+        for what, of in (("classes", lambda each: each.classes), ("shape", lambda each: tuple(each.images.shape[1:]))):
+            one, other = of(self.train_set), of(self.validation_set)
+            if one != other:
+                raise ValueError(f"Training and validation images differ in their {what}: {one} and {other}.")
 
     def _answer_shape(self, model: nn.Module) -> tuple[int, ...]:
         """Show a model one image, and return the shape of what it says."""

@@ -182,6 +182,18 @@ def test_what_does_not_fit_is_said_before_the_first_step(images, model, sentence
     assert not hasattr(model, "classes")
 
 
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        ({"classes": 5}, r"differ in their classes: \('a', 'b', 'c', 'd'\) and \('a', 'b', 'c', 'd', 'e'\)"),
+        ({"size": 12}, r"differ in their shape: \(3, 8, 8\) and \(3, 12, 12\)"),
+    ],
+)
+def test_validation_images_of_another_data_set_are_refused(images, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        trainer_of(VisionTransformer(CONFIG), Classification(make_images(), make_images(20, **images)), RECIPE)
+
+
 def test_a_model_that_was_refused_can_be_trained_on_what_fits():
     model, dark = VisionTransformer(CONFIG), darkened(make_images(classes=3))
     with pytest.raises(ValueError, match="3 classes"):
@@ -207,6 +219,14 @@ def test_a_model_that_knows_its_normalisation_keeps_it_and_the_record_says_so():
     plain = RECIPE.replace(crop_padding=0, flip=False, cutmix=0.0, erasing=0.0)
     stream = trainer_of(model, Classification(images), plain).task.stream
     assert torch.equal(stream.batch(2)[0], CIFAR10_NORMALISATION(images.images[stream.indices(2)]))
+
+
+def test_a_task_that_served_such_a_model_gives_a_fresh_one_its_own():
+    known, fresh, task = VisionTransformer(CONFIG), VisionTransformer(CONFIG), Classification(make_images())
+    remember(known, CIFAR10_NORMALISATION, None)
+    for model in (known, fresh):
+        trainer_of(model, task, RECIPE)
+    assert normalisation_of(fresh) == make_images().normalisation
 
 
 def test_a_fresh_model_takes_over_that_of_the_training_images():
