@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils.analysis import attention_maps
 from course_utils.checks.core import Exercise, Mistake
@@ -471,6 +471,12 @@ embed = Exercise(
             "A token of zeros stands in front (plus its code). The class token is learned: use the one that your "
             "function is given.",
             lambda i, p, w, b, c, e: F.pad(_linear(i, p, w, b), (0, 0, 1, 0)) + e,
+        ),
+        Mistake(
+            "a projection of its own",
+            "You make a new linear map, which has random numbers of its own. Use the `weight` and the `bias` that your "
+            "function is given.",
+            lambda i, p, w, b, c, e: _class_token_first(nn.Linear(*reversed(w.shape))(patchify(i, p)), c) + e,
         ),
         Mistake(
             "codes multiplied",

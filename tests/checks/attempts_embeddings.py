@@ -10,7 +10,7 @@ from torch import nn
 
 from course_utils.checks.core import Exercise
 from course_utils.checks.embeddings import add_class_token, embed, position_similarity, sincos_2d
-from course_utils.model.patches import patchify
+from course_utils.model.patches import PatchEmbedding, patchify
 
 
 def image_by_image(build):
@@ -273,6 +273,11 @@ def patches_and_all_codes(images, p, w, b, c, e):
     return convolved(images, p, w, b) + e
 
 
+def new_projection(images, p, w, b, c, e):
+    tokens = PatchEmbedding(p, images.shape[1], w.shape[0])(images)
+    return torch.hstack((c.repeat(images.shape[0], 1, 1), tokens)) + e
+
+
 def token_for_one_image(images, p, w, b, c, e):
     return torch.hstack((c, convolved(images, p, w, b))) + e
 
@@ -401,6 +406,7 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (embed, "the class token at the end", layer(class_token="end")),
     (embed, "the class token not repeated for each image", token_for_one_image),
     (embed, "zeros in place of the class token", layer(class_token="zeros")),
+    (embed, "a projection of its own", new_projection),
     (embed, "codes multiplied", layer(codes="times")),
     (embed, "codes joined along the width", layer(codes="beside")),
     (embed, "the same code for all tokens", layer(codes="first")),
