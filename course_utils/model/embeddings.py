@@ -41,7 +41,8 @@ def sincos_2d(grid: tuple[int, int], embed_dim: int, base: float = 10_000.0) -> 
     Raises:
         ValueError: 4 does not divide D.
 
-    Source: Vaswani et al. 2017, section 3.5, in two dimensions as in Beyer et al. 2022, arXiv 2205.01580.
+    Source: Vaswani et al. 2017, section 3.5, in two dimensions nearly as in Beyer et al. 2022, arXiv 2205.01580: their
+    speeds are base^(-i / (count - 1)), and their column stands before the row.
     """
     if embed_dim % 4:
         raise ValueError(f"A 2-D sine-cosine code needs an embed_dim that 4 divides, not {embed_dim}.")
@@ -218,8 +219,8 @@ class TokenPool(nn.Module):
 
     - "class_token": take the first token (ViT).
     - "mean": the mean of the patch tokens.
-    - "attention": a weighted mean of the patch tokens, with learned weights (Hassani et al. 2021, arXiv 2104.05704,
-      "SeqPool").
+    - "attention": a weighted mean of the patch tokens. A learned map and a softmax compute the weights from the tokens
+      of each image (Hassani et al. 2021, arXiv 2104.05704, "SeqPool").
 
     Args:
         config: The model's settings.

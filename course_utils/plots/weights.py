@@ -16,7 +16,12 @@ from course_utils.plots.style import add_colour_bar, display_array, hide_frame, 
 
 @styled
 def position_similarity_grid(
-    similarity: Tensor, grid: tuple[int, int], *, title: str = "Similarity of position codes", ax: Axes | None = None
+    similarity: Tensor,
+    grid: tuple[int, int],
+    *,
+    title: str = "Similarity of position codes",
+    limits: tuple[float, float] = (-1.0, 1.0),
+    ax: Axes | None = None,
 ) -> Figure:
     """Draw for every patch a small map: how much its position code is like that of every patch.
 
@@ -25,10 +30,11 @@ def position_similarity_grid(
             :func:`course_utils.analysis.attention_maps.position_similarity`.
         grid: Rows and columns of the patch grid.
         title: Above the figure.
+        limits: The values of the darkest and the brightest colour.
         ax: Where to draw.
 
     Returns:
-        The figure: rows * columns small maps, each of rows * columns cells. The scale is always -1 to 1.
+        The figure: rows * columns small maps, each of rows * columns cells.
 
     Raises:
         ValueError: The similarity does not fit the grid.
@@ -45,7 +51,7 @@ def position_similarity_grid(
         (7, 0.9 + 5.2 * rows * (rows + 1) / (columns * (columns + 1))),  # each small map has a gap of one cell
         f"Cosine similarity of the position codes of {rows}x{columns} patches: one small map for each patch.",
     )
-    drawn = ax.imshow(mosaic(tiles.numpy()), vmin=-1, vmax=1)
+    drawn = ax.imshow(mosaic(tiles.numpy()), vmin=limits[0], vmax=limits[1])
     label_tiles(ax, grid, grid, 1, "column of the patch", "row of the patch")
     ax.set_title(title)
     add_colour_bar(drawn, ax, "cosine similarity")

@@ -577,6 +577,8 @@ def test_position_similarity_grid():
         np.testing.assert_allclose(tile, similarity[patch].reshape(2, 3))
     assert ax.images[0].get_clim() == (-1, 1)
     assert bar.get_ylabel() == "cosine similarity"
+    (narrow,) = plots.position_similarity_grid(similarity, (2, 3), limits=(0.5, 1.0)).axes[0].images
+    assert narrow.get_clim() == (0.5, 1.0)
     with pytest.raises(ValueError, match="A grid of 2x2 needs a similarity of 4x4, not \\(6, 6\\)"):
         plots.position_similarity_grid(similarity, (2, 2))
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from course_utils.checks.core import Exercise
-from course_utils.checks.embeddings import add_class_token, position_similarity, sincos_2d
+from course_utils.checks.embeddings import add_class_token, embed, position_similarity, sincos_2d
+from course_utils.model.patches import PatchEmbedding, patchify
 
 
 def image_by_image(build):
@@ -196,6 +198,106 @@ def both_added(grid, embed_dim, base=10_000.0):
     return torch.stack([waves(row) + waves(column) for row in range(grid[0]) for column in range(grid[1])])
 
 
+def one_number_a_token(rule):
+    """Make the layer token by token and number by number, from ``rule``: how a patch (C, P, P) becomes a list."""
+
+    def layer(images, patch_size, weight, bias, class_token, position_code):
+        result = []
+        for image in images:
+            rows = [class_token[0, 0]]
+            for top in range(0, image.shape[1], patch_size):
+                for left in range(0, image.shape[2], patch_size):
+                    piece = image[:, top : top + patch_size, left : left + patch_size]
+                    rows.append((weight * rule(piece)).sum(dim=1) + bias)
+            result.append(torch.stack(rows) + position_code[0])
+        return torch.stack(result)
+
+    return layer
+
+
+def convolved(images, patch_size, weight, bias):
+    """The tokens of the patches by a convolution: (B, N, D)."""
+    kernels = weight.unflatten(1, (images.shape[1], patch_size, patch_size))
+    return F.conv2d(images, kernels, bias, stride=patch_size).flatten(2).mT
+
+
+def layer(*, bias=True, class_token="given", codes="right", end="all"):
+    """Make the layer from a convolution and a sequence that is filled in, with slips."""
+
+    def build(images, p, w, b, c, e):
+        patches = convolved(images, p, w, b if bias else None)
+        n = patches.shape[1]
+        sequence = patches.new_zeros(len(images), n + 1, patches.shape[2])
+        start, token_at = (0, n) if class_token == "end" else (1, 0)
+        sequence[:, start : start + n] = patches
+        if class_token != "zeros":
+            sequence[:, token_at] = c[0, 0]
+        if class_token == "biased":
+            sequence[:, 0] += b
+        if codes == "right":
+            sequence += e
+        elif codes == "patches only":
+            sequence[:, 1:] += e[0, 1:]
+        elif codes == "moved":
+            sequence[:, 1:] += e[0, :n]
+        elif codes == "first":
+            sequence += e[0, 0]
+        elif codes == "times":
+            sequence *= e
+        elif codes == "beside":
+            sequence = torch.dstack((sequence, e.repeat(len(images), 1, 1)))
+        return sequence if end == "all" else sequence[0]
+
+    return build
+
+
+def rows_of_pixels(images, p, w, b, c, e):
+    pieces = images.view(images.shape[0], e.shape[1] - 1, w.shape[1])
+    return torch.hstack((c.repeat(images.shape[0], 1, 1), F.linear(pieces, w, b))) + e
+
+
+def down_the_image(images, p, w, b, c, e):
+    turned = F.conv2d(images, w.unflatten(1, (-1, p, p)), b, stride=p).mT.flatten(2).mT
+    return torch.hstack((c.repeat(images.shape[0], 1, 1), turned)) + e
+
+
+def not_turned(images, p, w, b, c, e):
+    return torch.matmul(F.unfold(images, p, stride=p).mT, w)
+
+
+def patches_only(images, p, w, b, c, e):
+    return convolved(images, p, w, b) + e[:, 1:]
+
+
+def patches_and_all_codes(images, p, w, b, c, e):
+    return convolved(images, p, w, b) + e
+
+
+def new_projection(images, p, w, b, c, e):
+    tokens = PatchEmbedding(p, images.shape[1], w.shape[0])(images)
+    return torch.hstack((c.repeat(images.shape[0], 1, 1), tokens)) + e
+
+
+def token_for_one_image(images, p, w, b, c, e):
+    return torch.hstack((c, convolved(images, p, w, b))) + e
+
+
+def unfolded(images, p, w, b, c, e):
+    tokens = F.linear(F.unfold(images, p, stride=p).transpose(1, 2), w, b)
+    return torch.hstack((c.repeat(images.shape[0], 1, 1), tokens)) + e
+
+
+def each_with_its_code(images, p, w, b, c, e):
+    tokens = torch.einsum("bnk,dk->bnd", patchify(images, p), w) + b + e[:, 1:]
+    return torch.concatenate(((c + e[:, :1]).expand(images.size(0), 1, -1), tokens), axis=1)
+
+
+def by_the_package(images, p, w, b, c, e):
+    module = nn.Linear(w.shape[1], w.shape[0])
+    tokens = torch.func.functional_call(module, {"weight": w, "bias": b}, (patchify(images, p),))
+    return torch.stack([torch.vstack((c[0], each)) for each in tokens]) + e
+
+
 def cosine_rule(a, b, codes):
     return (a @ b) / (a.norm() * b.norm())
 
@@ -223,6 +325,13 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (position_similarity, "one length for all codes", pairwise(lambda a, b, codes: (a @ b) / codes.norm() ** 2)),
     (position_similarity, "one length for all codes", pairwise(lambda a, b, codes: (a @ b) / codes.norm())),
     (position_similarity, "squared lengths", pairwise(lambda a, b, _: (a @ b) / ((a @ a) * (b @ b)))),
+    (position_similarity, "lengths in the wrong shape", lambda codes: torch.div(codes, codes.pow(2).sum(1).sqrt())),
+    (position_similarity, "lengths below 1 kept", pairwise(lambda a, b, _: a @ b / max(1, a.norm() * b.norm()))),
+    (
+        position_similarity,
+        "lengths below 1 kept",
+        pairwise(lambda a, b, _: a @ b / (max(1, a.norm()) * max(1, b.norm()))),
+    ),
     (position_similarity, "transpose forgotten", unit_times_unit),
     (position_similarity, "columns compared", pairwise(cosine_rule, along=1)),
     (position_similarity, "columns compared", columns_unit_rows),
@@ -272,6 +381,36 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
         by_hand(lambda r, c, w: sines(r + 1, w) + cosines(r + 1, w) + sines(c + 1, w) + cosines(c + 1, w)),
     ),
     (sincos_2d, "row and column added", both_added),
+    (sincos_2d, "one axis used twice", by_hand(lambda r, c, w: 2 * (sines(c, w) + cosines(c, w)))),
+    (sincos_2d, "one axis used twice", by_hand(lambda r, c, w: 2 * (sines(r, w) + cosines(r, w)))),
+    (sincos_2d, "another width", by_hand(lambda r, c, w: sines(r, w) + sines(c, w))),
+    (sincos_2d, "another width", by_hand(lambda r, c, w: sines(r, w) + cosines(r, w))),
+    (
+        sincos_2d,
+        "another width",
+        with_speeds(lambda d, base: 1 / base ** (np.arange(d // 2) / (d // 2))),
+    ),
+    (embed, "patches cut by a bare reshape", rows_of_pixels),
+    (embed, "patches in another order", one_number_a_token(lambda piece: piece.permute(1, 2, 0).flatten())),
+    (embed, "patches in another order", one_number_a_token(lambda piece: piece.mT.flatten())),
+    (embed, "patches in another order", down_the_image),
+    (embed, "weight not turned round", not_turned),
+    (embed, "no bias", layer(bias=False)),
+    (embed, "the bias added to the class token too", layer(class_token="biased")),
+    (embed, "no position codes", layer(codes="none")),
+    (embed, "no class token", patches_only),
+    (embed, "no class token", patches_and_all_codes),
+    (embed, "no class token", lambda i, p, w, b, c, e: convolved(i, p, w, b)),
+    (embed, "the class token without its code", layer(codes="patches only")),
+    (embed, "codes moved by one", lambda i, p, w, b, c, e: layer(codes="moved")(i, p, w, b, c, e)),
+    (embed, "the class token at the end", layer(class_token="end")),
+    (embed, "the class token not repeated for each image", token_for_one_image),
+    (embed, "zeros in place of the class token", layer(class_token="zeros")),
+    (embed, "a projection of its own", new_projection),
+    (embed, "codes multiplied", layer(codes="times")),
+    (embed, "codes joined along the width", layer(codes="beside")),
+    (embed, "the same code for all tokens", layer(codes="first")),
+    (embed, "one image only", layer(end="first")),
 ]
 
 RIGHT_ATTEMPTS = [
@@ -281,4 +420,9 @@ RIGHT_ATTEMPTS = [
     (position_similarity, lambda codes: torch.cosine_similarity(codes[:, None], codes[None], dim=-1)),
     (sincos_2d, right_code),
     (sincos_2d, with_speeds(lambda d, base: 1 / base ** (np.arange(d // 4) * 4 / d))),
+    (embed, one_number_a_token(lambda piece: piece.flatten())),
+    (embed, layer()),
+    (embed, unfolded),
+    (embed, each_with_its_code),
+    (embed, by_the_package),
 ]
