@@ -77,20 +77,21 @@ def bootstrap(slug: str, reference: str) -> str:
 
 
 NO_ADDRESS = """\
-# In Colab, this cell fetches the course. Where the course is installed already, it does nothing.
+# In Colab, this cell fetches the course. Where it is installed, it does nothing.
 import importlib.util
 
 if importlib.util.find_spec("course_utils") is None:
     from IPython.core.error import UsageError
 
     raise UsageError(
-        "This copy of the course has no address from which it could be fetched: install it as "
-        "README.md says, or, if the copy is yours, run  make publish REPO=owner/name  once."
+        "This copy of the course has no address from which it could be fetched: install "
+        "it as README.md says, or, if the copy is yours, run  make publish "
+        "REPO=owner/name  once."
     )"""
 
 # --no-deps leaves Colab's torch and numpy alone; it may lack the three small packages.
 FETCH = """\
-# In Colab, this cell fetches the course. Where the course is installed already, it does nothing.
+# In Colab, this cell fetches the course. Where it is installed, it does nothing.
 import importlib.util
 import sys
 
@@ -103,8 +104,8 @@ if importlib.util.find_spec("course_utils") is None:
         from IPython.core.error import UsageError
 
         raise UsageError(
-            f"The course could not be fetched from {course}, and pip says above why: go online, "
-            "see that this address is right, and run this cell again."
+            f"The course could not be fetched from {course}, and pip says above why: "
+            "go online, see that this address is right, and run this cell again."
         )"""
 
 
