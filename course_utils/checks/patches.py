@@ -24,7 +24,8 @@ def _cut(images: Tensor, p: int, order: tuple[int, ...]) -> Tensor:
 
 
 def _patchify_examples() -> list[tuple[Any, ...]]:
-    return [(_count(1, 1, 4, 4), 2), (_count(1, 2, 2, 6), 2), (_count(2, 3, 6, 4), 2), (_count(2, 2, 6, 9), 3)]
+    fractions = _count(2, 3, 6, 4) / 8 - 1.5  # a result in whole numbers would lose them
+    return [(_count(1, 1, 4, 4), 2), (_count(1, 2, 2, 6), 2), (fractions, 2), (_count(2, 2, 6, 9), 3)]
 
 
 def _reshaped_patches(images: Tensor, p: int) -> Tensor:
@@ -39,7 +40,7 @@ patchify = Exercise(
     (
         Mistake(
             "a bare reshape",
-            "You cut the numbers into groups in the order in which they lie in memory: row by row through the whole "
+            "You cut the numbers into groups in the order in which the axes are read: row by row through the whole "
             "image. A patch takes its numbers from several rows. Split the axes first, then bring the axes of the grid "
             "together, and only then join axes.",
             _reshaped_patches,
@@ -98,11 +99,12 @@ patchify = Exercise(
         ),
     ),
     "Your patches equal the package's, also for images that are not square and have several channels.",
+    tolerance=0.0,  # numbers are moved, not computed
 )
 
 
 def _unpatchify_examples() -> list[tuple[Any, ...]]:
-    images = (_count(1, 1, 4, 4), _count(1, 2, 2, 6), _count(2, 3, 6, 4), _count(2, 2, 6, 9))
+    images = (_count(1, 1, 4, 4), _count(1, 2, 2, 6), _count(2, 3, 6, 4) / 8 - 1.5, _count(2, 2, 6, 9))
     sizes = zip(images, (2, 2, 2, 3), strict=True)
     return [(package.patchify(image, p), p, tuple(image.shape[2:])) for image, p in sizes]
 
@@ -155,6 +157,12 @@ unpatchify = Exercise(
             lambda patches, p, size: _place(patches, p, "rckpp", (0, 3, 1, 2, 4, 5), size),
         ),
         Mistake(
+            "patchify's own permutation",
+            "You permute the axes as patchify does. But now they begin in another order, (B, rows, columns, C, P, P). "
+            "The way back needs another permutation: it must lead to (B, C, rows, P, columns, P).",
+            lambda patches, p, size: _place(patches, p, "rckpp", (0, 2, 4, 1, 3, 5), size),
+        ),
+        Mistake(
             "channels on the last axis",
             "The picture is right, but its axes are (B, H, W, C), as for drawing it. PyTorch's layers want "
             "(B, C, H, W).",
@@ -171,6 +179,7 @@ unpatchify = Exercise(
         ),
     ),
     "Your function undoes patchify exactly, also for images that are not square and have several channels.",
+    tolerance=0.0,
 )
 
 

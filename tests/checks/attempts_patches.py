@@ -109,6 +109,12 @@ def image_without_interleaving(patches, patch_size, image_size):
     return tiles.transpose(1, 2).reshape(b, -1, *image_size)
 
 
+def image_permuted_as_before(patches, patch_size, image_size):
+    rows, columns = image_size[0] // patch_size, image_size[1] // patch_size
+    tiles = patches.view(len(patches), rows, columns, -1, patch_size, patch_size)
+    return torch.einsum("brskpq->bsprkq", tiles).reshape(len(patches), -1, *image_size)
+
+
 def image_for_drawing(patches, patch_size, image_size):
     rows, columns = image_size[0] // patch_size, image_size[1] // patch_size
     c = patches.shape[-1] // patch_size**2
@@ -130,9 +136,7 @@ def image_width_first_then_shape(patches, patch_size, image_size):
 
 def convolved(images, weight, bias, patch_size, step=None):
     kernel = weight.view(weight.shape[0], images.shape[1], patch_size, patch_size)
-    layer = torch.nn.Conv2d(images.shape[1], weight.shape[0], patch_size, stride=step or patch_size)
-    layer.weight.data, layer.bias.data = kernel, bias
-    return layer(images).detach()  # (B, D, rows, columns)
+    return torch.conv2d(images, kernel, bias, stride=(step or patch_size,) * 2)  # (B, D, rows, columns)
 
 
 def tokens_last(images, weight, bias, patch_size):
@@ -189,6 +193,7 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (unpatchify, "channel read last inside a patch", image_channel_last_in_patch),
     (unpatchify, "rows and columns exchanged inside a patch", image_of_mirrored_patches),
     (unpatchify, "grid axes not beside their pixel axes", image_without_interleaving),
+    (unpatchify, "patchify's own permutation", image_permuted_as_before),
     (unpatchify, "channels on the last axis", image_for_drawing),
     (unpatchify, "width and height exchanged", image_width_first),
     (unpatchify, "width and height exchanged", image_width_first_then_shape),
