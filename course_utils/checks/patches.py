@@ -92,6 +92,13 @@ patchify = Exercise(
             lambda images, p: _cut(images, p, (0, 2, 4, 1, 3, 5)).flatten(3),
         ),
         Mistake(
+            "turned into whole numbers",
+            "The numbers stand at the right places, but they have lost what stood behind the point. Cutting moves "
+            "numbers and never changes them: leave out the rounding or the change of type.",
+            lambda images, p: package.patchify(images, p).int(),
+            lambda images, p: package.patchify(images, p).round(),
+        ),
+        Mistake(
             "images of a batch joined",
             "The patches of all images stand in one long list. The model must know which patch belongs to which image: "
             "keep the batch axis, (B, N, C*P*P).",
@@ -114,6 +121,12 @@ def _place(patches: Tensor, p: int, axes: str, order: tuple[int, ...], size: tup
     length = {"r": size[0] // p, "c": size[1] // p, "k": patches.shape[2] // p**2, "p": p}
     split = patches.reshape(-1, *(length[axis] for axis in axes))
     return split.permute(order).reshape(_image_shape(patches, p, size))
+
+
+def _as_if_square(patches: Tensor, p: int) -> Tensor:
+    """Split (B, N, C*P*P) as if the grid were square, and permute to (B, C, rows, P, columns, P)."""
+    side = int(patches.shape[1] ** 0.5)
+    return patches.reshape(len(patches), side, side, -1, p, p).permute(0, 3, 1, 4, 2, 5)
 
 
 def _image_shape(patches: Tensor, p: int, size: tuple[int, int]) -> tuple[int, ...]:
@@ -167,6 +180,13 @@ unpatchify = Exercise(
             "The picture is right, but its axes are (B, H, W, C), as for drawing it. PyTorch's layers want "
             "(B, C, H, W).",
             lambda patches, p, size: package.unpatchify(patches, p, size).permute(0, 2, 3, 1),
+        ),
+        Mistake(
+            "a square grid assumed",
+            "You take the root of N as the number of rows and of columns. That is right for square images only: "
+            "image_size says how high and how wide the image is.",
+            lambda patches, p, size: _as_if_square(patches, p).flatten(4).flatten(2, 3),
+            lambda patches, p, size: _as_if_square(patches, p).reshape(_image_shape(patches, p, size)),
         ),
         Mistake(
             "width and height exchanged",

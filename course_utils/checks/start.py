@@ -212,8 +212,8 @@ accuracy = Exercise(
         ),
         Mistake(
             "only whether all are right",
-            "You say whether all answers are right. That is one yes or no for the whole set; the share of right "
-            "answers says more.",
+            "You say whether all answers are right (as `//` does too: it rounds down). That is one yes or no for the "
+            "whole set; the share of right answers says more.",
             lambda logits, labels: bool(_hits(logits, labels).all()),
         ),
     ),
