@@ -24,7 +24,8 @@ def _cut(images: Tensor, p: int, order: tuple[int, ...]) -> Tensor:
 
 
 def _patchify_examples() -> list[tuple[Any, ...]]:
-    return [(_count(1, 1, 4, 4), 2), (_count(1, 2, 2, 6), 2), (_count(2, 3, 6, 4), 2), (_count(2, 2, 6, 9), 3)]
+    fractions = _count(2, 3, 6, 4) / 8 - 1.5  # a result in whole numbers would lose them
+    return [(_count(1, 1, 4, 4), 2), (_count(1, 2, 2, 6), 2), (fractions, 2), (_count(2, 2, 6, 9), 3)]
 
 
 def _reshaped_patches(images: Tensor, p: int) -> Tensor:
@@ -39,7 +40,7 @@ patchify = Exercise(
     (
         Mistake(
             "a bare reshape",
-            "You cut the numbers into groups in the order in which they lie in memory: row by row through the whole "
+            "You cut the numbers into groups in the order in which the axes are read: row by row through the whole "
             "image. A patch takes its numbers from several rows. Split the axes first, then bring the axes of the grid "
             "together, and only then join axes.",
             _reshaped_patches,
@@ -91,6 +92,13 @@ patchify = Exercise(
             lambda images, p: _cut(images, p, (0, 2, 4, 1, 3, 5)).flatten(3),
         ),
         Mistake(
+            "turned into whole numbers",
+            "The numbers stand at the right places, but they have lost what stood behind the point. Cutting moves "
+            "numbers and never changes them: leave out the rounding or the change of type.",
+            lambda images, p: package.patchify(images, p).int(),
+            lambda images, p: package.patchify(images, p).round(),
+        ),
+        Mistake(
             "images of a batch joined",
             "The patches of all images stand in one long list. The model must know which patch belongs to which image: "
             "keep the batch axis, (B, N, C*P*P).",
@@ -98,11 +106,12 @@ patchify = Exercise(
         ),
     ),
     "Your patches equal the package's, also for images that are not square and have several channels.",
+    tolerance=0.0,  # numbers are moved, not computed
 )
 
 
 def _unpatchify_examples() -> list[tuple[Any, ...]]:
-    images = (_count(1, 1, 4, 4), _count(1, 2, 2, 6), _count(2, 3, 6, 4), _count(2, 2, 6, 9))
+    images = (_count(1, 1, 4, 4), _count(1, 2, 2, 6), _count(2, 3, 6, 4) / 8 - 1.5, _count(2, 2, 6, 9))
     sizes = zip(images, (2, 2, 2, 3), strict=True)
     return [(package.patchify(image, p), p, tuple(image.shape[2:])) for image, p in sizes]
 
@@ -112,6 +121,12 @@ def _place(patches: Tensor, p: int, axes: str, order: tuple[int, ...], size: tup
     length = {"r": size[0] // p, "c": size[1] // p, "k": patches.shape[2] // p**2, "p": p}
     split = patches.reshape(-1, *(length[axis] for axis in axes))
     return split.permute(order).reshape(_image_shape(patches, p, size))
+
+
+def _as_if_square(patches: Tensor, p: int) -> Tensor:
+    """Split (B, N, C*P*P) as if the grid were square, and permute to (B, C, rows, P, columns, P)."""
+    side = int(patches.shape[1] ** 0.5)
+    return patches.reshape(len(patches), side, side, -1, p, p).permute(0, 3, 1, 4, 2, 5)
 
 
 def _image_shape(patches: Tensor, p: int, size: tuple[int, int]) -> tuple[int, ...]:
@@ -155,10 +170,23 @@ unpatchify = Exercise(
             lambda patches, p, size: _place(patches, p, "rckpp", (0, 3, 1, 2, 4, 5), size),
         ),
         Mistake(
+            "patchify's own permutation",
+            "You permute the axes as patchify does. But now they begin in another order, (B, rows, columns, C, P, P). "
+            "The way back needs another permutation: it must lead to (B, C, rows, P, columns, P).",
+            lambda patches, p, size: _place(patches, p, "rckpp", (0, 2, 4, 1, 3, 5), size),
+        ),
+        Mistake(
             "channels on the last axis",
             "The picture is right, but its axes are (B, H, W, C), as for drawing it. PyTorch's layers want "
             "(B, C, H, W).",
             lambda patches, p, size: package.unpatchify(patches, p, size).permute(0, 2, 3, 1),
+        ),
+        Mistake(
+            "a square grid assumed",
+            "You take the root of N as the number of rows and of columns. That is right for square images only: "
+            "image_size says how high and how wide the image is.",
+            lambda patches, p, size: _as_if_square(patches, p).flatten(4).flatten(2, 3),
+            lambda patches, p, size: _as_if_square(patches, p).reshape(_image_shape(patches, p, size)),
         ),
         Mistake(
             "width and height exchanged",
@@ -171,6 +199,7 @@ unpatchify = Exercise(
         ),
     ),
     "Your function undoes patchify exactly, also for images that are not square and have several channels.",
+    tolerance=0.0,
 )
 
 

@@ -19,7 +19,20 @@ def _name_examples() -> list[tuple[Any, ...]]:
         (torch.tensor([0.3, 0.2, 0.1]), ("deer", "frog", "horse")),  # the first
         (torch.tensor([-1.0, -4.0, -0.2, -2.0]), ("cat", "dog", "deer", "bird")),  # none is above 0
         (torch.tensor([4.0, 0.1, 0.2, 0.3, 9.0, -20.0]), ("ship", "truck", "cat", "frog", "bird", "dog")),
+        # 3.1 and 3.4 round to the same; the last number is larger than the one before it
+        (torch.tensor([1.3, 3.1, 2.2, 3.4, 1.0, 2.5]), ("horse", "deer", "ship", "cat", "dog", "truck")),
+        (torch.tensor([0.6, -1000.0, 0.9, 1.4]), ("truck", "bird", "frog", "dog")),  # the last; 0.9 and 1.4 round to 1
     ]
+
+
+def _last_rise(logits: Tensor, classes: tuple[str, ...]) -> str:
+    rises = [place for place in range(1, len(logits)) if logits[place] > logits[place - 1]]
+    return classes[rises[-1] if rises else 0]
+
+
+def _first_fall(logits: Tensor, classes: tuple[str, ...]) -> str:
+    falls = [place for place in range(len(logits) - 1) if logits[place] > logits[place + 1]]
+    return classes[falls[0] if falls else -1]
 
 
 name_of_class = Exercise(
@@ -29,8 +42,8 @@ name_of_class = Exercise(
     (
         Mistake(
             "always the same class",
-            "You return the same class for every picture, so the logits are not used at all. The answer must depend on "
-            "them: find the place of the largest one, and return the name that stands at this place.",
+            "You return the name at the same place of `classes` for every picture, whatever the logits are. The answer "
+            "must depend on them: find the place of the largest one, and return the name that stands at this place.",
             lambda logits, classes: classes[0],
             lambda logits, classes: classes[-1],
         ),
@@ -69,6 +82,26 @@ name_of_class = Exercise(
             lambda logits, classes: classes[int(logits.argmax()) + 1],
         ),
         Mistake(
+            "the last logit left out",
+            "You search all logits but the last one. `range(len(logits) - 1)` stops one place too early, and so does "
+            "`logits[:-1]`.",
+            lambda logits, classes: classes[int(logits[:-1].argmax())],
+        ),
+        Mistake(
+            "neighbours compared",
+            "You compare each logit with the one beside it, so you find where the numbers go up. Compare each logit "
+            "with the largest one found so far.",
+            _last_rise,
+            _first_fall,
+        ),
+        Mistake(
+            "the logits are rounded",
+            "You lose what stands behind the point: 3.1 and 3.4 become the same number, and the first of them wins. "
+            "Compare the logits as they are.",
+            lambda logits, classes: classes[int(logits.round().argmax())],
+            lambda logits, classes: classes[int(logits.int().argmax())],
+        ),
+        Mistake(
             "the last in the alphabet",
             "You compare the names, and the alphabet knows nothing about the picture. Compare the logits.",
             lambda logits, classes: max(classes),
@@ -88,6 +121,12 @@ def _accuracy_examples() -> list[tuple[Any, ...]]:
         (torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 4.0], [3.0, 5.0, 1.0]]), torch.tensor([0, 1, 0])),  # 1 of 3
         (torch.tensor([[0.1, 0.4, 0.2], [0.9, 0.3, 0.8]]), torch.tensor([1, 2])),  # 1 of 2
         (torch.tensor([[-1.0, -2.0, -3.0, -9.0, -4.0]]), torch.tensor([3])),  # 0 of 1
+        # 2 of 5: the last is right, and the next to last; 1.4 and 1.2 round to the same
+        (
+            torch.tensor([[1.2, 1.4], [0.0, -1.0], [5.0, 2.0], [1000.0, 0.0], [0.3, 0.4]]),
+            torch.tensor([0, 1, 1, 0, 1]),
+        ),
+        (torch.tensor([[1.2, 1.4, 0.1], [0.2, -0.4, -3.0]]), torch.tensor([1, 0])),  # 2 of 2
     ]
 
 
@@ -110,8 +149,9 @@ accuracy = Exercise(
         ),
         Mistake(
             "argmax without an axis",
-            "Without `dim`, argmax searches the whole table and gives one number for all images together. Comparing it "
-            "with N labels raises no error, which makes this mistake hard to see. Each image needs its own answer.",
+            "You have one answer for all images: the place of the largest number of the whole table (this is what "
+            "argmax gives without `dim`). Comparing it with N labels raises no error, which makes this mistake hard to "
+            "see. Each image needs its own answer.",
             lambda logits, labels: (logits.argmax() == labels).float().mean(),
         ),
         Mistake(
@@ -151,9 +191,29 @@ accuracy = Exercise(
             lambda logits, labels: logits.gather(1, labels[:, None]).mean(),
         ),
         Mistake(
+            "the last image left out",
+            "The last image does not count in your result. `range(len(labels) - 1)` stops one place too early, and so "
+            "does `[:-1]`.",
+            lambda logits, labels: _hits(logits, labels)[:-1].sum() / len(labels),
+            lambda logits, labels: _hits(logits, labels)[:-1].mean(),
+        ),
+        Mistake(
+            "the first image left out",
+            "The first image does not count in your result: Python counts from 0.",
+            lambda logits, labels: _hits(logits, labels)[1:].sum() / len(labels),
+            lambda logits, labels: _hits(logits, labels)[1:].mean(),
+        ),
+        Mistake(
+            "the logits are rounded",
+            "You lose what stands behind the point: 1.4 and 1.2 become the same number, and the first of them wins. "
+            "Compare the logits as they are.",
+            lambda logits, labels: _hits(logits.round(), labels).mean(),
+            lambda logits, labels: _hits(logits.int(), labels).mean(),
+        ),
+        Mistake(
             "only whether all are right",
-            "You say whether all answers are right. That is one yes or no for the whole set; the share of right "
-            "answers says more.",
+            "You say whether all answers are right (as `//` does too: it rounds down). That is one yes or no for the "
+            "whole set; the share of right answers says more.",
             lambda logits, labels: bool(_hits(logits, labels).all()),
         ),
     ),

@@ -50,5 +50,7 @@ def patchify_picture(
     whole.set_title(f"row {row}, column {column}: token {patch}")
     if apart.texts:  # few enough patches to be numbered
         apart.texts[patch].set(color=BLACK, bbox={"facecolor": "white", "edgecolor": BLACK, "pad": 2})
-    bar_chart(relative, title="Cost", x_label=compared, number_format="{:.2g}×", ax=bars)
+    bar_chart(relative, title="Cost", x_label=f"{compared}, logarithmic", number_format="{:.2g}×", ax=bars)
+    bars.set_xscale("log")  # or all but the longest bar are out of sight
+    bars.set_xlim(min(relative.values()) / 2, 8 * max(relative.values()))
     return figure

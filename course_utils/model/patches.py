@@ -81,6 +81,8 @@ def unpatchify(patches: Tensor, patch_size: int, image_size: tuple[int, int] | N
 class PatchEmbedding(nn.Module):
     """One linear map, shared by all patches, from the numbers of a patch to a token of width D (ViT, equation 1).
 
+    The paper's equation has no bias; its authors' code and this module have one.
+
     Args:
         patch_size: Side P of a patch in pixels.
         in_channels: Channels C of the images.

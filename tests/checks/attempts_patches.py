@@ -1,5 +1,6 @@
 """Attempts at the exercises of lesson 01 (patches), wrong and right, written as learners may write them."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -62,6 +63,10 @@ def patches_without_batch(images, patch_size):
     return torch.einsum("bcrpsq->brscpq", split).reshape(-1, c * patch_size * patch_size)
 
 
+def patches_in_whole_numbers(images, patch_size):
+    return torch.stack([patch.flatten(1) for patch in windows(images, patch_size)], dim=1).to(torch.int64)
+
+
 def image_in_memory_order(patches, patch_size, image_size):
     return patches.contiguous().view(patches.shape[0], -1, image_size[0], image_size[1])
 
@@ -109,6 +114,19 @@ def image_without_interleaving(patches, patch_size, image_size):
     return tiles.transpose(1, 2).reshape(b, -1, *image_size)
 
 
+def image_permuted_as_before(patches, patch_size, image_size):
+    rows, columns = image_size[0] // patch_size, image_size[1] // patch_size
+    tiles = patches.view(len(patches), rows, columns, -1, patch_size, patch_size)
+    return torch.einsum("brskpq->bsprkq", tiles).reshape(len(patches), -1, *image_size)
+
+
+def image_of_a_square_grid(patches, patch_size, image_size):
+    side = math.isqrt(patches.shape[1])
+    tiles = patches.view(patches.shape[0], side, side, -1, patch_size, patch_size)
+    image = torch.einsum("brskpq->bkrpsq", tiles)
+    return image.reshape(len(patches), -1, side * patch_size, side * patch_size)
+
+
 def image_for_drawing(patches, patch_size, image_size):
     rows, columns = image_size[0] // patch_size, image_size[1] // patch_size
     c = patches.shape[-1] // patch_size**2
@@ -130,9 +148,7 @@ def image_width_first_then_shape(patches, patch_size, image_size):
 
 def convolved(images, weight, bias, patch_size, step=None):
     kernel = weight.view(weight.shape[0], images.shape[1], patch_size, patch_size)
-    layer = torch.nn.Conv2d(images.shape[1], weight.shape[0], patch_size, stride=step or patch_size)
-    layer.weight.data, layer.bias.data = kernel, bias
-    return layer(images).detach()  # (B, D, rows, columns)
+    return torch.conv2d(images, kernel, bias, stride=(step or patch_size,) * 2)  # (B, D, rows, columns)
 
 
 def tokens_last(images, weight, bias, patch_size):
@@ -183,12 +199,15 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (patchify, "tokens on the last axis", patches_unfold_only),
     (patchify, "patches not flattened", patches_as_small_images),
     (patchify, "the grid not flattened", patches_on_a_grid),
+    (patchify, "turned into whole numbers", patches_in_whole_numbers),
     (patchify, "images of a batch joined", patches_without_batch),
     (unpatchify, "a bare reshape", image_in_memory_order),
     (unpatchify, "patches placed down the columns", image_by_columns),
     (unpatchify, "channel read last inside a patch", image_channel_last_in_patch),
     (unpatchify, "rows and columns exchanged inside a patch", image_of_mirrored_patches),
     (unpatchify, "grid axes not beside their pixel axes", image_without_interleaving),
+    (unpatchify, "patchify's own permutation", image_permuted_as_before),
+    (unpatchify, "a square grid assumed", image_of_a_square_grid),
     (unpatchify, "channels on the last axis", image_for_drawing),
     (unpatchify, "width and height exchanged", image_width_first),
     (unpatchify, "width and height exchanged", image_width_first_then_shape),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from course_utils.checks import start
@@ -55,6 +56,27 @@ def by_alphabet(logits, classes):
     return sorted(classes)[-1]
 
 
+def all_but_the_last(logits, classes):
+    best = 0
+    for i in range(len(logits) - 1):
+        if logits[i] > logits[best]:
+            best = i
+    return classes[best]
+
+
+def neighbours(logits, classes):
+    best = 0
+    for i in range(len(logits) - 1):
+        if logits[i + 1] > logits[i]:
+            best = i + 1
+    return classes[best]
+
+
+def rounded(logits, classes):
+    whole = [round(value) for value in logits.tolist()]
+    return classes[whole.index(max(whole))]
+
+
 def columns(logits, labels):
     answers = torch.max(logits, 0).indices
     return torch.mean((answers == labels).float())
@@ -96,6 +118,23 @@ def all_right(logits, labels):
     return torch.equal(logits.argmax(dim=-1), labels)
 
 
+def without_the_last(logits, labels):
+    right = 0
+    for i in range(len(labels) - 1):
+        right += int(logits[i].argmax() == labels[i])
+    return right / len(labels)
+
+
+def from_one(logits, labels):
+    right = [float(logits[i].argmax() == labels[i]) for i in range(1, len(labels))]
+    return sum(right) / len(labels)
+
+
+def rounded_rows(logits, labels):
+    answers = torch.floor(logits + 0.5).argmax(dim=1)
+    return (answers == labels).sum().item() / len(labels)
+
+
 WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (start.name_of_class, "always the same class", first_name),
     (start.name_of_class, "the smallest logit", least_likely),
@@ -107,6 +146,12 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (start.name_of_class, "counted from 1", one_before),
     (start.name_of_class, "counted from 1", one_after),
     (start.name_of_class, "the last in the alphabet", by_alphabet),
+    (start.name_of_class, "the last logit left out", all_but_the_last),
+    (start.name_of_class, "neighbours compared", neighbours),
+    (start.name_of_class, "the logits are rounded", rounded),
+    (start.accuracy, "the last image left out", without_the_last),
+    (start.accuracy, "the first image left out", from_one),
+    (start.accuracy, "the logits are rounded", rounded_rows),
     (start.accuracy, "argmax over the images", columns),
     (start.accuracy, "argmax without an axis", one_answer_for_all),
     (start.accuracy, "the smallest logit", believes_least),
@@ -135,9 +180,19 @@ def as_tensor(logits, labels):
     return torch.eq(torch.argmax(logits, 1), labels).sum() / labels.numel()
 
 
+def by_numpy(logits, labels):
+    return np.mean(logits.numpy().argmax(axis=1) == labels.numpy()).item()
+
+
+def by_topk(logits, classes):
+    return classes[logits.topk(1).indices.item()]
+
+
 RIGHT_ATTEMPTS: list[tuple[Exercise, Callable]] = [
     (start.name_of_class, by_sorting),
     (start.name_of_class, by_loop),
+    (start.name_of_class, by_topk),
+    (start.accuracy, by_numpy),
     (start.accuracy, counted),
     (start.accuracy, as_tensor),
 ]

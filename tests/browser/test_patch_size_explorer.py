@@ -1,0 +1,34 @@
+"""The patch size explorer in JupyterLab: slider and keys set the size, and the page says what the kernel says."""
+
+import pytest
+
+
+@pytest.fixture
+def explorer(explorer_notebook):
+    opened = explorer_notebook.explorer("patch_size")
+    opened.run("patch_size.image, patch_size.patch_size = 0, 4")
+    says_what_the_kernel_says(opened)
+    return opened
+
+
+def says_what_the_kernel_says(explorer):
+    words = explorer.kernel("self.in_words()")
+    explorer.root.locator('[role="status"]', has_text=words).wait_for(timeout=20_000)
+
+
+def test_the_slider_sets_the_size(explorer):
+    slider = explorer.root.locator('input[type="range"]')
+    slider.focus()
+    slider.press("ArrowRight")
+    explorer.root.locator("output", has_text="8 × 8 pixels").wait_for(timeout=20_000)
+    assert explorer.kernel("self.patch_size") == 8
+    says_what_the_kernel_says(explorer)
+
+
+def test_another_picture_gets_other_answers(explorer):
+    explorer.root.locator("select").first.select_option("2")
+    explorer.page.wait_for_timeout(500)
+    assert explorer.kernel("self.image") == 2
+    says_what_the_kernel_says(explorer)
+    shown = explorer.root.locator("tbody tr").count()
+    assert shown == explorer.kernel("len(self.classes)")
