@@ -45,33 +45,46 @@ def _gradients(function: Callable[..., Any], arguments: tuple[Any, ...]) -> list
     try:
         result = function(*copies)
         (result * torch.linspace(1, 2, result.numel()).reshape(result.shape)).sum().backward()
-    except RuntimeError:  # nothing to go back through
+    except Exception:  # nothing to go back through
         return [None]
     return [leaf.grad for leaf in leaves]
 
 
-def _run(answer: Callable[..., Any], *library: str) -> Callable[..., Any]:
-    """Return how an attempt is run. A right result without gradient, of another type, or made by PyTorch, is marked."""
+def _run(
+    answer: Callable[..., Any], examples: Callable[[], list[tuple[Any, ...]]], *library: str
+) -> Callable[..., Any]:
+    """Return how an attempt is run. Where all its numbers are right, it may still have a flaw: it is marked."""
 
     def run(attempt: Callable[..., Any], *arguments: Any) -> Any:
-        before = copy.deepcopy(arguments)
-        with _Calls() as calls:
-            value = attempt(*arguments)
-        with torch.no_grad():
-            right = answer(*copy.deepcopy(before))
-        if attempt is answer or not isinstance(value, Tensor) or not same_value(value, right, 1e-4):
-            return value
-        if calls.names & set(library):
-            return "PyTorch's own", value
-        if value.dtype != right.dtype:
-            return f"of the type {value.dtype}, not {right.dtype}", value
-        wanted = _gradients(answer, before)
-        found = _gradients(attempt, before)
-        if len(found) != len(wanted) or not all(map(_same_gradient, found, wanted)):
-            return "with a wrong gradient, or none", value
-        return value
+        value = attempt(*arguments)
+        flaw = None if attempt is answer else _flaw(attempt, answer, examples(), library)
+        return value if flaw is None else (flaw, value)
 
     return run
+
+
+def _flaw(
+    attempt: Callable[..., Any], answer: Callable[..., Any], examples: list[tuple[Any, ...]], library: tuple[str, ...]
+) -> str | None:
+    """Say what is wrong with an attempt whose numbers are all right: who made them, their type, their gradient."""
+    for example in examples:
+        with torch.no_grad():
+            right = answer(*copy.deepcopy(example))
+            try:
+                with _Calls() as calls:
+                    found = attempt(*copy.deepcopy(example))
+            except Exception:  # it is told where that example is run
+                return None
+        if not isinstance(found, Tensor) or not same_value(found, right, 1e-4):
+            return None
+        if calls.names & set(library):
+            return "PyTorch's own"
+        if found.dtype != right.dtype:
+            return f"of the type {found.dtype}, not {right.dtype}"
+    harmless = examples[2]  # random numbers: for scores of 1000 a gradient may overflow where the weights do not
+    wanted, gradients = _gradients(answer, harmless), _gradients(attempt, harmless)
+    same = len(gradients) == len(wanted) and all(map(_same_gradient, gradients, wanted))
+    return None if same else "without the right gradient"
 
 
 def _same_gradient(found: Tensor | None, wanted: Tensor | None) -> bool:
@@ -82,8 +95,8 @@ def _gradient_is_lost(answer: Callable[..., Any]) -> Mistake:
     return Mistake(
         "the gradient is lost",
         "The numbers are right, but no gradient finds its way back through your code, or only a part of it: a model "
-        "with this line could not learn. Look for `detach`, `.data`, `.item()`, `no_grad`, NumPy, or "
-        "`torch.tensor(...)` around a tensor.",
+        "with this line could not learn. Look for `detach`, `.data`, `.item()`, `no_grad`, NumPy, `torch.tensor(...)` "
+        "around a tensor, or a line that changes a tensor in place.",
         lambda *arguments: answer(*arguments).detach(),
     )
 
@@ -211,7 +224,7 @@ softmax = Exercise(
         _other_type(_softmax),
     ),
     "Every row sums to 1 over the last axis, and numbers of 1000 do not break it.",
-    run=_run(_softmax, "softmax", "log_softmax"),
+    run=_run(_softmax, _softmax_examples, "softmax", "log_softmax"),
 )
 
 
@@ -222,7 +235,11 @@ def _attention_examples() -> list[tuple[Any, ...]]:
     q = torch.tensor([[2.0, 0.0], [0.0, 1.0], [2.0, 1.0]])  # (N, d) = (3, 2): the lesson's tokens
     k = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     shapes = (2, 3, 4), (3, 5, 2), (2, 3, 5, 4)
-    return [(q, k), *((_random(*shape), _random(*shape).flip(0, 1)) for shape in shapes)]
+    return [(q, k), *(tuple(_random(2, *shape)) for shape in shapes)]
+
+
+def _weights(q: Tensor, k: Tensor) -> Tensor:
+    return package.attention_weights(q, k)
 
 
 def _scores(q: Tensor, k: Tensor) -> Tensor:
@@ -235,7 +252,7 @@ def _root(q: Tensor) -> float:
 
 attention_weights = Exercise(
     "attention_weights",
-    lambda q, k: package.attention_weights(q, k),
+    _weights,
     _attention_examples,
     (
         Mistake(
@@ -307,11 +324,18 @@ attention_weights = Exercise(
             lambda q, k: _scores(q, k) / _root(q),
             _scores,
         ),
-        _gradient_is_lost(package.attention_weights),
-        _other_type(package.attention_weights),
+        Mistake(
+            "the keys are not used",
+            "Your scores compare the queries with each other, or the keys: one of the two is not used. A score belongs "
+            "to one query and one key.",
+            lambda q, k: _weights(q, q),
+            lambda q, k: _weights(k, k),
+        ),
+        _gradient_is_lost(_weights),
+        _other_type(_weights),
     ),
     "Each row sums to 1, and the scale is the root of the width d, however many axes stand before.",
-    run=_run(lambda q, k: package.attention_weights(q, k)),
+    run=_run(_weights, _attention_examples),
 )
 
 
@@ -335,10 +359,14 @@ def _split(x: Tensor, num_heads: int) -> Tensor:
     return _cut(x, num_heads).transpose(1, 2)  # (B, N, D) -> (B, N, h, d) -> (B, h, N, d)
 
 
+def _split_examples() -> list[tuple[Any, ...]]:
+    return [(_count(1, 2, 4), 2), (_count(2, 6, 12), 3), (_count(1, 4, 6), 2)]
+
+
 split_heads = Exercise(
     "split_heads",
     _split,
-    lambda: [(_count(1, 2, 4), 2), (_count(2, 6, 12), 3), (_count(1, 4, 6), 2)],
+    _split_examples,
     (
         Mistake(
             "a bare reshape",
@@ -393,7 +421,7 @@ split_heads = Exercise(
         _other_type(_split),
     ),
     "Head i has the channels from i·d to (i+1)·d of every token.",
-    run=_run(_split),
+    run=_run(_split, _split_examples),
 )
 
 
@@ -407,10 +435,18 @@ def _layers(width: int, seed: int, bias: bool = True) -> tuple[nn.Linear, nn.Lin
         return nn.Linear(width, 3 * width, bias=bias), nn.Linear(width, width)
 
 
+class CopyThreeTimes(nn.Linear):
+    """The map to queries, keys and values of the first example; its name is shown to the learner."""
+
+
+class Double(nn.Linear):
+    """The output projection of the first example."""
+
+
 def _attention_layer_examples() -> list[tuple[Any, ...]]:
-    """One example to follow by hand (queries, keys and values are the tokens, doubled at the end), then others."""
+    """One example to follow by hand, then others with random numbers."""
     tokens = torch.tensor([[[1.0, 0.0, 2.0, 0.0], [0.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 2.0]]])  # (B, N, D)
-    qkv, projection = _layers(4, 0, bias=False)
+    qkv, projection = CopyThreeTimes(4, 12, bias=False), Double(4, 4)
     with torch.no_grad():
         qkv.weight.copy_(torch.eye(4).repeat(3, 1))  # (3 D, D)
         projection.weight.copy_(2 * torch.eye(4))
@@ -435,8 +471,8 @@ def _pytorchs(x: Tensor, qkv: nn.Linear, projection: nn.Linear, num_heads: int) 
 
 def _step_by_step(
     x: Tensor,
-    qkv: nn.Linear,
-    projection: nn.Linear,
+    qkv: Callable[[Tensor], Tensor],
+    projection: Callable[[Tensor], Tensor],
     num_heads: int,
     parts: Callable[[Tensor, int], Any] = lambda t, h: t.chunk(3, dim=-1),
     order: tuple[int, int, int] = (0, 1, 2),
@@ -462,7 +498,7 @@ def _bare(x: Tensor, h: int) -> Tensor:
 
 
 def _unprojected(x: Tensor, qkv: nn.Linear, projection: nn.Linear, num_heads: int) -> Tensor:
-    return _step_by_step(x, qkv, nn.Identity(), num_heads)  # type: ignore[arg-type]
+    return _step_by_step(x, qkv, nn.Identity(), num_heads)
 
 
 def _every_head_with_its_own_three(t: Tensor, h: int) -> list[Tensor]:
@@ -498,6 +534,17 @@ multi_head_attention = Exercise(
             _with(join=lambda heads: heads.reshape(heads.shape[0], heads.shape[2], -1)),
         ),
         Mistake(
+            "heads cut in another way",
+            "The width D of the queries, keys and values is cut in another way. Head 0 gets the first D / num_heads "
+            "channels, head 1 the next, and so on: in the reshape the heads come first, then their channels.",
+            _with(split=lambda t, h: _interleaved(t, h).transpose(1, 2)),
+            _with(split=lambda t, h: _interleaved(t, h).permute(0, 3, 1, 2)),
+            _with(
+                split=lambda t, h: _interleaved(t, h).permute(0, 3, 1, 2),
+                join=lambda heads: heads.permute(0, 2, 3, 1).flatten(2),
+            ),
+        ),
+        Mistake(
             "tokens attend among their own heads",
             "N and h were not exchanged. A matrix product works on the last two axes, so in (B, N, h, d) each token "
             "compares its own heads with each other and never sees another token. No error is raised.",
@@ -524,6 +571,21 @@ multi_head_attention = Exercise(
             "The heads are joined correctly, and there you stop. One linear map is left: the output projection, which "
             "mixes what the heads have found.",
             _unprojected,
+        ),
+        Mistake(
+            "a bias is forgotten",
+            "A layer is more than its weight: nn.Linear also adds a bias. Call the layer, as in `projection(x)`.",
+            lambda x, qkv, projection, h: _step_by_step(x, qkv, lambda t: F.linear(t, projection.weight), h),
+            lambda x, qkv, projection, h: _step_by_step(x, lambda t: F.linear(t, qkv.weight), projection, h),
+            lambda x, qkv, projection, h: _step_by_step(
+                x, lambda t: F.linear(t, qkv.weight), lambda t: F.linear(t, projection.weight), h
+            ),
+        ),
+        Mistake(
+            "the input is added",
+            "You add the input to the result. A block of a Vision Transformer does that (the next lesson), attention "
+            "itself does not.",
+            lambda x, qkv, projection, h: x + _step_by_step(x, qkv, projection, h),
         ),
         Mistake(
             "softmax over the wrong axis",
@@ -566,6 +628,11 @@ multi_head_attention = Exercise(
             _weights_alone,
         ),
         Mistake(
+            "the weights are returned too",
+            "The first of your two results is right, the second is one too many: return the new tokens alone.",
+            lambda *arguments: (_step_by_step(*arguments), _weights_alone(*arguments)),
+        ),
+        Mistake(
             "images and tokens exchanged",
             "Here tokens attend to the tokens at the same place in the *other images*, not to those of their own. "
             "The order is (B, N, D): images first.",
@@ -580,5 +647,5 @@ multi_head_attention = Exercise(
         _other_type(_step_by_step),
     ),
     "It equals PyTorch's nn.MultiheadAttention, for any number of images, tokens and heads.",
-    run=_run(_pytorchs, "multi_head_attention_forward", "_native_multi_head_attention"),
+    run=_run(_pytorchs, _attention_layer_examples, "multi_head_attention_forward", "_native_multi_head_attention"),
 )

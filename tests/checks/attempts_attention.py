@@ -157,6 +157,10 @@ def weights_of_all_axes(q, k):
     return torch.softmax(torch.matmul(q, k.T) / math.sqrt(k.shape[-1]), -1)
 
 
+def weights_among_queries(q, k):
+    return torch.softmax(products(q, q) / math.sqrt(k.shape[-1]), -1)
+
+
 def weights_detached(q, k):
     return torch.softmax(products(q, k.detach()) / math.sqrt(k.shape[-1]), -1)
 
@@ -255,6 +259,25 @@ def mha_bare_join(x, qkv, projection, num_heads):
     return projection(torch.stack(one_by_one(x, qkv, num_heads), dim=1).reshape(x.shape))
 
 
+def mha_width_h(x, qkv, projection, num_heads):
+    cut = [torch.stack(part.split(num_heads, dim=-1), dim=1) for part in thirds(x, qkv)]
+    return projection(torch.cat(F.scaled_dot_product_attention(*cut).unbind(1), dim=-1))
+
+
+def mha_interleaved(x, qkv, projection, num_heads):
+    cut = [torch.stack([part[..., i::num_heads] for i in range(num_heads)], dim=1) for part in thirds(x, qkv)]
+    return projection(torch.cat(F.scaled_dot_product_attention(*cut).unbind(1), dim=-1))
+
+
+def mha_interleaved_and_back(x, qkv, projection, num_heads):
+    cut = [torch.stack([part[..., i::num_heads] for i in range(num_heads)], dim=1) for part in thirds(x, qkv)]
+    return projection(torch.stack(F.scaled_dot_product_attention(*cut).unbind(1), dim=-1).flatten(2))
+
+
+def mha_with_weights(x, qkv, projection, num_heads):
+    return mha_by_loop(x, qkv, projection, num_heads), mha_weights(x, qkv, projection, num_heads)
+
+
 def mha_not_exchanged(x, qkv, projection, num_heads):
     b, n, width = x.shape
     q, k, v = (part.reshape(b, n, num_heads, width // num_heads) for part in thirds(x, qkv))
@@ -275,6 +298,14 @@ def mha_by_d(x, qkv, projection, num_heads):
 
 def mha_unprojected(x, qkv, projection, num_heads):
     return torch.cat(one_by_one(x, qkv, num_heads), -1)
+
+
+def mha_without_the_last_bias(x, qkv, projection, num_heads):
+    return torch.cat(one_by_one(x, qkv, num_heads), -1) @ projection.weight.mT
+
+
+def mha_with_residual(x, qkv, projection, num_heads):
+    return torch.add(mha_by_loop(x, qkv, projection, num_heads), x)
 
 
 def mha_softmax_of_queries(x, qkv, projection, num_heads):
@@ -386,6 +417,7 @@ WRONG_ATTEMPTS = [
     (attention_weights, "axes counted from the front", weights_of_axes_1_and_2),
     (attention_weights, "axes counted from the front", weights_of_axes_2_and_3),
     (attention_weights, "axes counted from the front", weights_of_all_axes),
+    (attention_weights, "the keys are not used", weights_among_queries),
     (attention_weights, "the gradient is lost", weights_detached),
     (attention_weights, "another type of number", weights_in_double),
     (attention_weights, "queries and keys exchanged", weights_exchanged),
@@ -405,11 +437,17 @@ WRONG_ATTEMPTS = [
     (multi_head_attention, "heads split by a bare reshape", mha_bare_split),
     (multi_head_attention, "heads split by a bare reshape", mha_bare_split_and_join),
     (multi_head_attention, "joined by a bare reshape", mha_bare_join),
+    (multi_head_attention, "heads cut in another way", mha_width_h),
+    (multi_head_attention, "heads cut in another way", mha_interleaved),
+    (multi_head_attention, "heads cut in another way", mha_interleaved_and_back),
+    (multi_head_attention, "the weights are returned too", mha_with_weights),
     (multi_head_attention, "tokens attend among their own heads", mha_not_exchanged),
     (multi_head_attention, "scaled by the model width", mha_model_width),
     (multi_head_attention, "not scaled", mha_unscaled),
     (multi_head_attention, "divided by d, not by its root", mha_by_d),
     (multi_head_attention, "the output projection is missing", mha_unprojected),
+    (multi_head_attention, "a bias is forgotten", mha_without_the_last_bias),
+    (multi_head_attention, "the input is added", mha_with_residual),
     (multi_head_attention, "softmax over the wrong axis", mha_softmax_of_queries),
     (multi_head_attention, "queries, keys and values in another order", mha_keys_first),
     (multi_head_attention, "queries, keys and values in another order", mha_values_first),
