@@ -2,19 +2,113 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from course_utils.checks.core import Exercise, Mistake
+from course_utils.checks.core import Exercise, Mistake, same_value
 from course_utils.model import attention as package
 
 
 def _random(*shape: int, scale: float = 1.0) -> Tensor:
     """Return the same random numbers each time, whatever was drawn before."""
     return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(3))
+
+
+class _Calls(TorchFunctionMode):
+    """Notes which functions of PyTorch are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(getattr(func, "__name__", ""))
+        return func(*args, **(kwargs or {}))
+
+
+def _gradients(function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[Tensor | None]:
+    """Return what a function sends back to its float arguments and to the parameters of its layers."""
+    copies = [copy.deepcopy(each) for each in arguments]
+    leaves: list[Tensor] = []
+    for each in copies:
+        if isinstance(each, Tensor):
+            leaves.append(each.requires_grad_())
+        elif isinstance(each, nn.Module):
+            leaves.extend(each.parameters())
+    try:
+        result = function(*copies)
+        (result * torch.linspace(1, 2, result.numel()).reshape(result.shape)).sum().backward()
+    except Exception:  # nothing to go back through
+        return [None]
+    return [leaf.grad for leaf in leaves]
+
+
+def _run(
+    answer: Callable[..., Any], examples: Callable[[], list[tuple[Any, ...]]], *library: str
+) -> Callable[..., Any]:
+    """Return how an attempt is run. Where all its numbers are right, it may still have a flaw: it is marked."""
+
+    def run(attempt: Callable[..., Any], *arguments: Any) -> Any:
+        value = attempt(*arguments)
+        flaw = None if attempt is answer else _flaw(attempt, answer, examples(), library)
+        return value if flaw is None else (flaw, value)
+
+    return run
+
+
+def _flaw(
+    attempt: Callable[..., Any], answer: Callable[..., Any], examples: list[tuple[Any, ...]], library: tuple[str, ...]
+) -> str | None:
+    """Say what is wrong with an attempt whose numbers are all right: who made them, their type, their gradient."""
+    for example in examples:
+        with torch.no_grad():
+            right = answer(*copy.deepcopy(example))
+            try:
+                with _Calls() as calls:
+                    found = attempt(*copy.deepcopy(example))
+            except Exception:  # it is told where that example is run
+                return None
+        if not isinstance(found, Tensor) or not same_value(found, right, 1e-4):
+            return None
+        if calls.names & set(library):
+            return "PyTorch's own"
+        if found.dtype != right.dtype:
+            return f"of the type {found.dtype}, not {right.dtype}"
+    harmless = examples[2]  # random numbers: for scores of 1000 a gradient may overflow where the weights do not
+    wanted, gradients = _gradients(answer, harmless), _gradients(attempt, harmless)
+    same = len(gradients) == len(wanted) and all(map(_same_gradient, gradients, wanted))
+    return None if same else "without the right gradient"
+
+
+def _same_gradient(found: Tensor | None, wanted: Tensor | None) -> bool:
+    return found is not None and wanted is not None and torch.allclose(found, wanted, rtol=1e-3, atol=1e-4)
+
+
+def _gradient_is_lost(answer: Callable[..., Any]) -> Mistake:
+    return Mistake(
+        "the gradient is lost",
+        "The numbers are right, but no gradient finds its way back through your code, or only a part of it: a model "
+        "with this line could not learn. Look for `detach`, `.data`, `.item()`, `no_grad`, NumPy, `torch.tensor(...)` "
+        "around a tensor, or a line that changes a tensor in place.",
+        lambda *arguments: answer(*arguments).detach(),
+    )
+
+
+def _other_type(answer: Callable[..., Any]) -> Mistake:
+    return Mistake(
+        "another type of number",
+        "The numbers are right, but their type has changed on the way: the result must have the type of the input "
+        "(float32 here), or the next layer stops.",
+        lambda *arguments: answer(*arguments).double(),
+        lambda *arguments: answer(*arguments).half(),
+    )
 
 
 # --- softmax
@@ -25,8 +119,18 @@ def _softmax_examples() -> list[tuple[Any, ...]]:
         (torch.tensor([[0.0, math.log(2.0)]]),),  # (1, 2): weights 1/3 and 2/3
         (torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]),),  # (2, 3)
         (_random(2, 3, 3),),
+        (_random(2, 2, 3, 4),),
         (torch.tensor([[1000.0, 1001.0, 1002.0], [-1000.0, -1001.0, -1002.0]]),),
+        (torch.tensor([[1000.0, 0.0, 0.0], [0.0, 0.0, 300.0]]),),  # what is large stands first, and last
     ]
+
+
+def _softmax(x: Tensor) -> Tensor:
+    return _shifted(x) / _shifted(x).sum(dim=-1, keepdim=True)
+
+
+def _away(x: Tensor, shift: Tensor) -> Tensor:
+    return (x - shift).exp() / (x - shift).exp().sum(dim=-1, keepdim=True)
 
 
 def _shifted(x: Tensor) -> Tensor:
@@ -35,7 +139,7 @@ def _shifted(x: Tensor) -> Tensor:
 
 softmax = Exercise(
     "softmax",
-    lambda x: x.softmax(dim=-1),
+    _softmax,
     _softmax_examples,
     (
         Mistake(
@@ -44,6 +148,17 @@ softmax = Exercise(
             "is infinite in float32; infinity divided by infinity is no number). Take the same number away from all "
             "scores of a row first: this changes no weight. Which number keeps exp() from growing too large?",
             lambda x: x.exp() / x.exp().sum(dim=-1, keepdim=True),
+        ),
+        Mistake(
+            "another number than the largest is taken away",
+            "You take a number away from each row, but not its largest. In the row 1000, 0, 0 something large is then "
+            "still left, exp() of it is infinite, and the result is nan. Which number leaves nothing above 0?",
+            lambda x: _away(x, x.mean(dim=-1, keepdim=True)),
+            lambda x: _away(x, x[..., :1]),
+            lambda x: _away(x, x[..., -1:]),
+            lambda x: _away(x, x.amin(dim=-1, keepdim=True)),
+            lambda x: _away(x, x.median(dim=-1, keepdim=True).values),
+            lambda x: _away(x, x.mean()),
         ),
         Mistake(
             "one maximum for the whole tensor",
@@ -99,8 +214,17 @@ softmax = Exercise(
             "attention needs the weights themselves.",
             lambda x: x.log_softmax(dim=-1),
         ),
+        Mistake(
+            "PyTorch's own softmax",
+            "The result is right, but PyTorch made it. Here the point is to write it: exp() and a sum.",
+            lambda x: x.softmax(dim=-1),
+            lambda x: x.log_softmax(dim=-1).exp(),
+        ),
+        _gradient_is_lost(_softmax),
+        _other_type(_softmax),
     ),
     "Every row sums to 1 over the last axis, and numbers of 1000 do not break it.",
+    run=_run(_softmax, _softmax_examples, "softmax", "log_softmax"),
 )
 
 
@@ -108,10 +232,14 @@ softmax = Exercise(
 
 
 def _attention_examples() -> list[tuple[Any, ...]]:
-    q = torch.tensor([[[[2.0, 0.0], [0.0, 1.0], [2.0, 1.0]]]])  # (B, h, N, d) = (1, 1, 3, 2): the lesson's tokens
-    k = torch.tensor([[[[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]]])
-    more = [(_random(*shape), _random(*shape).flip(0, 1, 2)) for shape in ((1, 2, 3, 4), (2, 3, 5, 4))]
-    return [(q, k), *more]
+    q = torch.tensor([[2.0, 0.0], [0.0, 1.0], [2.0, 1.0]])  # (N, d) = (3, 2): the lesson's tokens
+    k = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    shapes = (2, 3, 4), (3, 5, 2), (2, 3, 5, 4)
+    return [(q, k), *(tuple(_random(2, *shape)) for shape in shapes)]
+
+
+def _weights(q: Tensor, k: Tensor) -> Tensor:
+    return package.attention_weights(q, k)
 
 
 def _scores(q: Tensor, k: Tensor) -> Tensor:
@@ -124,19 +252,12 @@ def _root(q: Tensor) -> float:
 
 attention_weights = Exercise(
     "attention_weights",
-    package.attention_weights,
+    _weights,
     _attention_examples,
     (
         Mistake(
-            "scaled by the model width",
-            "You divide by the root of the model width D = h · d. The dot product of one head has only d terms, so its "
-            "variance grows with d, not with D. With D the weights are too even; with one head alone nobody notices. "
-            "Which axis of q has the width of a head?",
-            lambda q, k: (_scores(q, k) / math.sqrt(q.shape[1] * q.shape[-1])).softmax(dim=-1),
-        ),
-        Mistake(
             "not scaled",
-            "The scores go into the softmax as they are. Their variance grows with the width d of the head, and the "
+            "The scores go into the softmax as they are. Their variance grows with the width d, and the "
             "softmax becomes a hard choice with hardly a gradient. Divide the scores by something that depends on d.",
             lambda q, k: _scores(q, k).softmax(dim=-1),
         ),
@@ -154,7 +275,7 @@ attention_weights = Exercise(
         Mistake(
             "scaled by the number of tokens",
             "You divide by the root of the number of tokens N. A dot product adds up d products, however many tokens "
-            "there are. Which axis of q has the width of a head?",
+            "there are. Which axis of q has the width d?",
             lambda q, k: (_scores(q, k) / math.sqrt(q.shape[-2])).softmax(dim=-1),
         ),
         Mistake(
@@ -170,12 +291,14 @@ attention_weights = Exercise(
             lambda q, k: (_scores(q, k) / _root(q)).softmax(dim=-2),
         ),
         Mistake(
-            "softmax over the heads or the images",
-            "The softmax runs over an axis that counts heads or images. Heads and images must not mix: each row of "
-            "each score matrix sums to 1 by itself. Count axes from the end, then it does not matter how many stand "
+            "axes counted from the front",
+            "You name an axis from the front. That fits one number of axes only: with more axes before N and d it is "
+            "another axis, which counts images, for example. Count from the end: -1 is the last axis, -2 the one "
             "before.",
-            lambda q, k: (_scores(q, k) / _root(q)).softmax(dim=1),
-            lambda q, k: (_scores(q, k) / _root(q)).softmax(dim=0),
+            *(lambda q, k, dim=dim: (_scores(q, k) / _root(q)).softmax(dim=dim) for dim in (0, 1, 2, 3)),
+            *(lambda q, k, one=one: (q @ k.transpose(one, one + 1) / _root(q)).softmax(dim=-1) for one in (0, 1, 2)),
+            lambda q, k: (q @ k.permute(*reversed(range(k.ndim))) / _root(q)).softmax(dim=-1),  # k.T
+            lambda q, k: (q @ k.transpose(1, 2) / _root(q)).softmax(dim=2),
         ),
         Mistake(
             "queries and keys exchanged",
@@ -201,8 +324,18 @@ attention_weights = Exercise(
             lambda q, k: _scores(q, k) / _root(q),
             _scores,
         ),
+        Mistake(
+            "the keys are not used",
+            "Your scores compare the queries with each other, or the keys: one of the two is not used. A score belongs "
+            "to one query and one key.",
+            lambda q, k: _weights(q, q),
+            lambda q, k: _weights(k, k),
+        ),
+        _gradient_is_lost(_weights),
+        _other_type(_weights),
     ),
-    "Each row sums to 1, and the scale is the root of the head width, also with several heads.",
+    "Each row sums to 1, and the scale is the root of the width d, however many axes stand before.",
+    run=_run(_weights, _attention_examples),
 )
 
 
@@ -222,10 +355,18 @@ def _interleaved(x: Tensor, h: int) -> Tensor:
     return x.reshape(x.shape[0], x.shape[1], x.shape[2] // h, h)  # (B, N, D) -> (B, N, d, h)
 
 
+def _split(x: Tensor, num_heads: int) -> Tensor:
+    return _cut(x, num_heads).transpose(1, 2)  # (B, N, D) -> (B, N, h, d) -> (B, h, N, d)
+
+
+def _split_examples() -> list[tuple[Any, ...]]:
+    return [(_count(1, 2, 4), 2), (_count(2, 6, 12), 3), (_count(1, 4, 6), 2)]
+
+
 split_heads = Exercise(
     "split_heads",
-    lambda x, num_heads: _cut(x, num_heads).transpose(1, 2),
-    lambda: [(_count(1, 2, 4), 2), (_count(2, 6, 12), 3), (_count(1, 4, 6), 2)],
+    _split,
+    _split_examples,
     (
         Mistake(
             "a bare reshape",
@@ -276,93 +417,235 @@ split_heads = Exercise(
             "You give each head a part of the tokens. Every head sees *all* tokens, and a part of the channels.",
             lambda x, h: x.unflatten(1, (h, -1)),
         ),
+        _gradient_is_lost(_split),
+        _other_type(_split),
     ),
     "Head i has the channels from i·d to (i+1)·d of every token.",
+    run=_run(_split, _split_examples),
 )
 
 
-# --- causal_weights
+# --- multi_head_attention
 
 
-def _causal_examples() -> list[tuple[Any, ...]]:
-    return [(torch.zeros(3, 3),), (_random(2, 4, 4),), (_random(1, 2, 5, 5),)]
+def _layers(width: int, seed: int, bias: bool = True) -> tuple[nn.Linear, nn.Linear]:
+    """Return the map to queries, keys and values, and the output projection, with the same numbers each time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.Linear(width, 3 * width, bias=bias), nn.Linear(width, width)
 
 
-def _later(scores: Tensor, diagonal: int = 1) -> Tensor:
-    """Return True where the key comes after the query."""
-    return torch.ones(scores.shape[-2:], dtype=torch.bool).triu(diagonal)  # (N, N)
+class CopyThreeTimes(nn.Linear):
+    """The map to queries, keys and values of the first example; its name is shown to the learner."""
 
 
-def _filled(scores: Tensor, where: Tensor, value: float = -math.inf) -> Tensor:
-    return scores.masked_fill(where, value).softmax(dim=-1)
+class Double(nn.Linear):
+    """The output projection of the first example."""
 
 
-causal_weights = Exercise(
-    "causal_weights",
-    lambda scores: _filled(scores, _later(scores)),
-    _causal_examples,
+def _attention_layer_examples() -> list[tuple[Any, ...]]:
+    """One example to follow by hand, then others with random numbers."""
+    tokens = torch.tensor([[[1.0, 0.0, 2.0, 0.0], [0.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 2.0]]])  # (B, N, D)
+    qkv, projection = CopyThreeTimes(4, 12, bias=False), Double(4, 4)
+    with torch.no_grad():
+        qkv.weight.copy_(torch.eye(4).repeat(3, 1))  # (3 D, D)
+        projection.weight.copy_(2 * torch.eye(4))
+        projection.bias.zero_()
+    return [
+        (tokens, qkv, projection, 2),
+        (2 * _random(2, 5, 12), *_layers(12, 1), 3),
+        (2 * _random(3, 4, 10), *_layers(10, 2, bias=False), 5),
+        (2 * _random(4, 6, 6), *_layers(6, 3), 1),
+    ]
+
+
+def _pytorchs(x: Tensor, qkv: nn.Linear, projection: nn.Linear, num_heads: int) -> Tensor:
+    """What ``nn.MultiheadAttention`` computes, with these weights."""
+    x = x.transpose(0, 1)  # (B, N, D) -> (N, B, D), its own order
+    out, _ = F.multi_head_attention_forward(
+        x, x, x, x.shape[-1], num_heads, qkv.weight, qkv.bias, None, None, False, 0.0,
+        projection.weight, projection.bias, need_weights=False,
+    )  # fmt: skip
+    return out.transpose(0, 1)
+
+
+def _step_by_step(
+    x: Tensor,
+    qkv: Callable[[Tensor], Tensor],
+    projection: Callable[[Tensor], Tensor],
+    num_heads: int,
+    parts: Callable[[Tensor, int], Any] = lambda t, h: t.chunk(3, dim=-1),
+    order: tuple[int, int, int] = (0, 1, 2),
+    split: Callable[[Tensor, int], Tensor] = _split,
+    scale: Callable[[int, int], float] = lambda d, h: math.sqrt(d),
+    softmax_over: int = -1,
+    join: Callable[[Tensor], Tensor] = lambda heads: heads.transpose(1, 2).flatten(2),
+) -> Tensor:
+    """Write attention out, so that each step can be done wrongly."""
+    cut = parts(qkv(x), num_heads)
+    q, k, v = (split(cut[index], num_heads) for index in order)  # three (B, h, N, d)
+    scores = q @ k.transpose(-2, -1) / scale(q.shape[-1], num_heads)  # -> (B, h, N, N)
+    return projection(join(scores.softmax(dim=softmax_over) @ v))
+
+
+def _with(**step: Any) -> Callable[..., Tensor]:
+    """Return attention with one step done in another way."""
+    return lambda x, qkv, projection, num_heads: _step_by_step(x, qkv, projection, num_heads, **step)
+
+
+def _bare(x: Tensor, h: int) -> Tensor:
+    return x.reshape(x.shape[0], h, x.shape[1], x.shape[2] // h)
+
+
+def _unprojected(x: Tensor, qkv: nn.Linear, projection: nn.Linear, num_heads: int) -> Tensor:
+    return _step_by_step(x, qkv, nn.Identity(), num_heads)
+
+
+def _every_head_with_its_own_three(t: Tensor, h: int) -> list[Tensor]:
+    cut = t.unflatten(-1, (h, 3, -1))  # (B, N, 3 D) -> (B, N, h, 3, d)
+    return [cut[:, :, :, index].flatten(2) for index in range(3)]
+
+
+def _every_third(t: Tensor, h: int) -> list[Tensor]:
+    return [t[..., index::3] for index in range(3)]
+
+
+def _weights_alone(x: Tensor, qkv: nn.Linear, projection: nn.Linear, num_heads: int) -> Tensor:
+    q, k, _ = (_split(t, num_heads) for t in qkv(x).chunk(3, dim=-1))
+    return package.attention_weights(q, k)
+
+
+multi_head_attention = Exercise(
+    "multi_head_attention",
+    _pytorchs,
+    _attention_layer_examples,
     (
         Mistake(
-            "0 in place of minus infinity",
-            "You set the scores of later tokens to 0. But exp(0) = 1, so they still get weight. Which score has the "
-            "exponential 0?",
-            lambda scores: _filled(scores, _later(scores), 0.0),
+            "heads split by a bare reshape",
+            "The heads are cut with one reshape: the shape is right, but head 0 then gets the first *tokens* in place "
+            "of the first *channels*. Use what you wrote in exercise 3.",
+            _with(split=_bare),
+            _with(split=_bare, join=lambda heads: heads.reshape(heads.shape[0], heads.shape[2], -1)),
         ),
         Mistake(
-            "weights taken away after the softmax",
-            "The later tokens got their share first, and then it was thrown away: the rows no longer sum to 1. Shut "
-            "them out *before* the softmax, so that the others share the whole.",
-            lambda scores: scores.softmax(dim=-1).tril(),
+            "joined by a bare reshape",
+            "The heads are right, but they are joined with one reshape: (B, h, N, d) is then read in its own order, "
+            "and a token gets numbers of other tokens. Before the reshape, N and h must change places.",
+            _with(join=lambda heads: heads.reshape(heads.shape[0], heads.shape[2], -1)),
         ),
         Mistake(
-            "the wrong triangle",
-            "Here each token sees itself and those *after* it. Causal means: itself and those before it. Row 0 may see "
-            "column 0 only.",
-            lambda scores: _filled(scores, ~_later(scores, 0)),
+            "heads cut in another way",
+            "The width D of the queries, keys and values is cut in another way. Head 0 gets the first D / num_heads "
+            "channels, head 1 the next, and so on: in the reshape the heads come first, then their channels.",
+            _with(split=lambda t, h: _interleaved(t, h).transpose(1, 2)),
+            _with(split=lambda t, h: _interleaved(t, h).permute(0, 3, 1, 2)),
+            _with(
+                split=lambda t, h: _interleaved(t, h).permute(0, 3, 1, 2),
+                join=lambda heads: heads.permute(0, 2, 3, 1).flatten(2),
+            ),
         ),
         Mistake(
-            "a token does not see itself",
-            "The diagonal is shut too. A token may see itself; otherwise row 0 has nothing left to see, and becomes "
-            "nan or evenly spread over what it must not see.",
-            lambda scores: _filled(scores, _later(scores, 0)),
-            lambda scores: _filled(scores, _later(scores, 0), -1e9),
+            "tokens attend among their own heads",
+            "N and h were not exchanged. A matrix product works on the last two axes, so in (B, N, h, d) each token "
+            "compares its own heads with each other and never sees another token. No error is raised.",
+            _with(split=_cut, join=lambda heads: heads.flatten(2)),
         ),
         Mistake(
-            "0 times minus infinity",
-            "A mask of 0 and 1 was multiplied by minus infinity. 0 times infinity is nan, and it spreads over the "
-            "whole row. Fill in minus infinity only where it belongs.",
-            lambda scores: (scores + _later(scores).float() * -math.inf).softmax(dim=-1),
+            "scaled by the model width",
+            "You divide by the root of the model width D = h · d. A dot product of one head has only d terms, so its "
+            "variance grows with d, not with D. With one head alone nobody notices.",
+            _with(scale=lambda d, h: math.sqrt(d * h)),
         ),
         Mistake(
-            "scores of 0 shut out too",
-            "You look for zeros after cutting off the triangle. But a score can be 0 by itself, as in this example, "
-            "and is then shut out as well. Decide by the place in the matrix, never by the value.",
-            lambda scores: _filled(scores, scores.tril() == 0),
+            "not scaled",
+            "The scores go into the softmax as they are. Divide them by the root of the width of a head first.",
+            _with(scale=lambda d, h: 1.0),
         ),
         Mistake(
-            "a one in place of infinity",
-            "A mask of 0 and 1 was added to the scores or taken away. That makes later tokens a little less likely, "
-            "but does not shut them out: their weights must be exactly 0.",
-            lambda scores: (scores - _later(scores).float()).softmax(dim=-1),
+            "divided by d, not by its root",
+            "You divide the scores by d. It is their variance that is d: divide by its root.",
+            _with(scale=lambda d, h: float(d)),
         ),
         Mistake(
-            "no mask",
-            "Every token still sees every other one. This is the attention of a Vision Transformer; the task is to "
-            "shut the later tokens out.",
-            lambda scores: scores.softmax(dim=-1),
+            "the output projection is missing",
+            "The heads are joined correctly, and there you stop. One linear map is left: the output projection, which "
+            "mixes what the heads have found.",
+            _unprojected,
         ),
         Mistake(
-            "minus infinity after the softmax",
-            "The weights of later tokens are minus infinity now. A weight is a share from 0 to 1. Minus infinity "
-            "belongs into the *scores*, before the softmax turns it into 0.",
-            lambda scores: scores.softmax(dim=-1).masked_fill(_later(scores), -math.inf),
+            "a bias is forgotten",
+            "A layer is more than its weight: nn.Linear also adds a bias. Call the layer, as in `projection(x)`.",
+            lambda x, qkv, projection, h: _step_by_step(x, qkv, lambda t: F.linear(t, projection.weight), h),
+            lambda x, qkv, projection, h: _step_by_step(x, lambda t: F.linear(t, qkv.weight), projection, h),
+            lambda x, qkv, projection, h: _step_by_step(
+                x, lambda t: F.linear(t, qkv.weight), lambda t: F.linear(t, projection.weight), h
+            ),
         ),
         Mistake(
-            "softmax over the queries",
-            "The mask is right, but here the columns sum to 1. Each query (row) divides its attention among the keys "
-            "(last axis).",
-            lambda scores: scores.masked_fill(_later(scores), -math.inf).softmax(dim=-2),
+            "the input is added",
+            "You add the input to the result. A block of a Vision Transformer does that (the next lesson), attention "
+            "itself does not.",
+            lambda x, qkv, projection, h: x + _step_by_step(x, qkv, projection, h),
         ),
+        Mistake(
+            "softmax over the wrong axis",
+            "The softmax runs over the queries or over the heads. Each query (row) divides its attention among the "
+            "keys: the last axis.",
+            _with(softmax_over=-2),
+            _with(softmax_over=1),
+            _with(softmax_over=0),
+        ),
+        Mistake(
+            "queries, keys and values in another order",
+            "The large map gives first all queries, then all keys, then all values. Your code takes them in another "
+            "order.",
+            *(_with(order=order) for order in ((1, 0, 2), (2, 1, 0), (0, 2, 1), (1, 2, 0), (2, 0, 1))),
+        ),
+        Mistake(
+            "the result of the large map is cut in another way",
+            "Your code cuts the 3 D numbers of a token in another way. They lie as D queries, D keys, D values, and "
+            "only within each of them lie the heads: first cut in three, then into heads.",
+            _with(parts=_every_head_with_its_own_three),
+            _with(parts=_every_third),
+        ),
+        Mistake(
+            "one head only",
+            "All is right for one head of the full width D. Here are num_heads heads, each of width D / num_heads, and "
+            "each with its own weights.",
+            lambda x, qkv, projection, h: _step_by_step(x, qkv, projection, 1),
+            lambda x, qkv, projection, h: _step_by_step(x, qkv, projection, 1, scale=lambda d, _: math.sqrt(d / h)),
+        ),
+        Mistake(
+            "heads averaged or added",
+            "You average the heads or add them up. They are *joined*: laid side by side, their h times d numbers "
+            "make the D numbers of a token again.",
+            _with(join=lambda heads: heads.mean(dim=1)),
+            _with(join=lambda heads: heads.sum(dim=1)),
+        ),
+        Mistake(
+            "the weights in place of the tokens",
+            "These are the weights (B, h, N, N). They still have to take the values, be joined and projected.",
+            _weights_alone,
+        ),
+        Mistake(
+            "the weights are returned too",
+            "The first of your two results is right, the second is one too many: return the new tokens alone.",
+            lambda *arguments: (_step_by_step(*arguments), _weights_alone(*arguments)),
+        ),
+        Mistake(
+            "images and tokens exchanged",
+            "Here tokens attend to the tokens at the same place in the *other images*, not to those of their own. "
+            "The order is (B, N, D): images first.",
+            lambda x, qkv, projection, h: _pytorchs(x.transpose(0, 1), qkv, projection, h).transpose(0, 1),
+        ),
+        Mistake(
+            "PyTorch's own multi-head attention",
+            "The result is right, but PyTorch made it. Here the point is to write it, step by step.",
+            lambda x, qkv, projection, h: _pytorchs(x, qkv, projection, h),
+        ),
+        _gradient_is_lost(_step_by_step),
+        _other_type(_step_by_step),
     ),
-    "No token takes from a later one, and every row still sums to 1.",
+    "It equals PyTorch's nn.MultiheadAttention, for any number of images, tokens and heads.",
+    run=_run(_pytorchs, _attention_layer_examples, "multi_head_attention_forward", "_native_multi_head_attention"),
 )

@@ -256,7 +256,7 @@ class AttentionExplorer(PictureExplorer):
     def picture(self) -> Figure:
         """Draw the picture, the map shown over it, and the maps of all layers and heads."""
         p, (rows, columns), (depth, heads) = len(self.prefix), self.grid, self.shape
-        maps = [[self.values(layer, head)[p:] for head in range(heads)] for layer in range(depth)]
+        maps = [[self.values(layer, head)[p:] for head in range(heads + 1)] for layer in range(depth)]
         name, probability = self.answer[0]
         return attention_picture(
             self.images[self.answered],
@@ -267,7 +267,7 @@ class AttentionExplorer(PictureExplorer):
             marked=divmod(self.query - p, columns) if self.query >= p else None,
             uniform=1 / self.num_tokens,
             top=self.largest if self.shared_scale else None,
-            overview=torch.tensor(np.reshape(maps, (depth, heads, rows, columns))) if self.details else None,
+            overview=torch.tensor(np.reshape(maps, (depth, heads + 1, rows, columns))) if self.details else None,
         )
 
     def _place(self, patch: int) -> str:

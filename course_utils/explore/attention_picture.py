@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from course_utils.analysis.attention_maps import to_pixels
-from course_utils.plots.attention import attention_overlays, heads_overview
-from course_utils.plots.style import BLACK, new_figure, styled
+from course_utils.plots.attention import attention_overlays
+from course_utils.plots.style import BLACK, add_colour_bar, label_tiles, mosaic, new_figure, styled
 
 
 @styled
@@ -35,7 +36,7 @@ def attention_picture(
         marked: Row and column of a patch that gets a black and white frame.
         uniform: The weight that every token would have if all were the same.
         top: Upper end of the scale. None: the largest of the values.
-        overview: (L, h, rows, columns), the same weights in all layers and heads.
+        overview: (L, h + 1, rows, columns), the same weights in all layers and heads; in the last column their mean.
 
     Returns:
         The figure.
@@ -50,7 +51,7 @@ def attention_picture(
         figure.set_layout_engine("constrained")  # "compressed" does not know subfigures
         left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.7))[0]
         axes = left.subplots(3, 1)
-        heads_overview(overview, shared_scale=top is not None, title="Every layer and head", ax=right.subplots())
+        _every_head(right.subplots(), overview, top)
     drawn = to_pixels(values[None], (height, width))  # (1, rows, columns) -> (1, H, W)
     attention_overlays(image[None], drawn, [caption], uniform=uniform, shared_scale=top is not None, axes=axes)
     axes[1].set_title(title)
@@ -66,3 +67,22 @@ def attention_picture(
             for colour, line in ((BLACK, 3.5), ("white", 1.5)):
                 ax.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor=colour, linewidth=line))
     return figure
+
+
+def _every_head(ax: Axes, maps: Tensor, top: float | None) -> None:
+    """Draw the small maps (L, h + 1, rows, columns) and write under each its largest weight."""
+    depth, heads, rows, columns = maps.shape
+    largest = maps.amax(dim=(2, 3), keepdim=True)  # (L, h + 1, 1, 1)
+    shown = maps if top is not None else maps / largest.clamp(min=1e-12)
+    gap = max(1, columns * 3 // 8)  # room for the number
+    drawn = ax.imshow(mosaic(shown.numpy(), gap), vmin=0, vmax=top or 1)
+    label_tiles(ax, (depth, heads), (rows, columns), gap, "head", "layer")
+    ax.set_xticks(ax.get_xticks(), [*map(str, range(heads - 1)), "mean"])
+    ax.set_ylim(depth * (rows + gap) - 0.5, -0.5)
+    for layer in range(depth):
+        for head in range(heads):
+            x, y = head * (columns + gap) + (columns - 1) / 2, layer * (rows + gap) + rows - 0.3
+            ax.text(x, y, f"{100 * largest[layer, head].item():.0f}%", size="small", ha="center", va="top")
+    ax.set_title("Every layer and head")
+    ax.set_xlabel("head (under each map its largest weight)")
+    add_colour_bar(drawn, ax, "attention weight" if top is not None else "weight / largest weight of the map")
