@@ -2,17 +2,138 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from course_utils.checks.core import Exercise, Mistake
+from course_utils.checks.core import Exercise, Mistake, same_value
 from course_utils.model import blocks
+
+# ---- A right result is looked at once more: could a model use it?
+
+
+@dataclass(frozen=True)
+class Flawed:
+    """Stands for right numbers that a model could not use, or that were not the learner's own work."""
+
+    words: str
+
+    def __repr__(self) -> str:
+        return self.words
+
+
+NO_GRADIENT = Flawed("the right numbers, but a gradient is lost on the way")
+OTHER_TYPE = Flawed("the right numbers, in another type")
+READY_MADE = Flawed("the right numbers, made by PyTorch's own layer")
+
+
+class _Calls(TorchFunctionMode):
+    """Note the names of the PyTorch functions that are called inside a ``with``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(getattr(func, "__name__", ""))
+        return func(*args, **(kwargs or {}))
+
+
+def as_in_a_model(
+    answer: Callable[..., Tensor], forbidden: Sequence[str] = (), tolerance: float = 1e-4
+) -> Callable[..., Any]:
+    """Make the ``run`` of an exercise whose function stands in a model.
+
+    A result with other numbers than the right ones is returned as it is. If the numbers are right, their type must be
+    right too, a gradient must reach everything that it reaches in the answer, and no forbidden function may be called.
+
+    Args:
+        answer: The right function.
+        forbidden: Names of PyTorch functions that the learner should do without.
+        tolerance: How far right numbers may lie from the answer's.
+    """
+
+    def run(attempt: Callable[..., Any], *arguments: Any) -> Any:
+        given = copy.deepcopy(arguments)
+        result, right = attempt(*arguments), answer(*copy.deepcopy(given))
+        if not isinstance(result, Tensor) or result.is_complex() or result.shape != right.shape:
+            return result
+        if not same_value(arguments, given, 0.0):  # the check itself says that the input was changed
+            return result
+        if not torch.allclose(result.detach().double(), right.detach().double(), tolerance, tolerance):
+            return result
+        if result.dtype != right.dtype:
+            return OTHER_TYPE
+        reached, calls = _reached(attempt, given)
+        if calls.intersection(forbidden):
+            return READY_MADE
+        if any(should and not does for does, should in zip(reached, _reached(answer, given)[0], strict=True)):
+            return NO_GRADIENT
+        return result
+
+    return run
+
+
+def _reached(function: Callable[..., Any], given: tuple[Any, ...]) -> tuple[list[bool], set[str]]:
+    """Say which floats among the arguments and which of their parameters get a gradient, and what was called."""
+    arguments = copy.deepcopy(given)
+    leaves = list(_leaves(arguments))
+    for leaf in leaves:
+        leaf.requires_grad_()
+    calls = _Calls()
+    found: tuple[Tensor | None, ...] = (None,) * len(leaves)
+    try:
+        # a leaf must not be changed in place: the function gets copies that belong to the leaves
+        passed = [each * 1 if isinstance(each, Tensor) else each for each in arguments]
+        with warnings.catch_warnings(), calls:
+            warnings.simplefilter("ignore", UserWarning)  # of a number that is read from a tensor
+            result = function(*passed)
+        found = torch.autograd.grad(result.sum(), leaves, allow_unused=True)
+    except RuntimeError:  # nothing asks for a gradient, or NumPy refuses a tensor that does
+        pass
+    return [each is not None for each in found], calls.names
+
+
+def _leaves(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor) and value.is_floating_point():
+        yield value
+    elif isinstance(value, nn.Module):
+        yield from value.parameters()
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _leaves(each)
+
+
+def no_gradient(answer: Callable[..., Tensor], *imitations: Callable[..., Tensor]) -> Mistake:
+    """Return the mistake of a right result that a gradient does not pass."""
+    return Mistake(
+        "no gradient",
+        "The numbers are right, but the gradient is lost on the way back, so a model could not learn with it. Look for "
+        "`detach`, `.data`, `no_grad`, or a detour through NumPy or Python numbers.",
+        lambda *arguments: answer(*arguments).detach(),
+        *imitations,
+    )
+
+
+def other_type(answer: Callable[..., Tensor]) -> Mistake:
+    """Return the mistake of a right result in another type of number."""
+    return Mistake(
+        "another type of number",
+        "The numbers are right, but their type has changed: a model that works in float32 needs float32 back. Where do "
+        "you convert, or make a new tensor of another type?",
+        lambda *arguments: answer(*arguments).double(),
+    )
+
+
+# ---- layer_norm
 
 
 def _normalised(
@@ -27,14 +148,51 @@ def _variance(x: Tensor) -> Tensor:
     return x.var(dim=-1, keepdim=True, unbiased=False)
 
 
+THREE_AXES = Flawed("right for tokens (B, N, D), not for (D,), (N, D) or four axes")
+
+
+def _with_any_axes(attempt: Callable[..., Any], x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Any:
+    """Run an attempt, and if it is right for three axes, also with one, two and four."""
+    given = x.clone()
+    result = _run_layer_norm(attempt, x, weight, bias, eps)
+    if not isinstance(result, Tensor) or not torch.equal(x, given) or result.shape != x.shape:
+        return result
+    if not torch.allclose(result, blocks.layer_norm(x, weight, bias, eps), 1e-4, 1e-4):
+        return result
+    for other in (x[0, 0], x[0], torch.stack([x, x.flip(0) + 1])):
+        right = blocks.layer_norm(other, weight, bias, eps)
+        try:
+            found = attempt(other.clone(), weight, bias, eps)
+            same = found.shape == right.shape and torch.allclose(found, right, 1e-4, 1e-4)
+        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+            same = False
+        if not same:
+            return THREE_AXES
+    return result
+
+
+_run_layer_norm = as_in_a_model(blocks.layer_norm, ("layer_norm", "native_layer_norm", "batch_norm"))
+
+
+def _layer_norm_of_three_axes(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    _images, _tokens, _width = x.shape
+    return blocks.layer_norm(x, weight, bias, eps)
+
+
 def _layer_norm_examples() -> list[tuple[Tensor, Tensor, Tensor, float]]:
-    """One token by hand; images and tokens with scale and shift; and an eps that is large enough to be seen."""
+    """One token by hand; tokens with scale and shift; an eps that can be seen; one large number among small ones."""
     draw = torch.Generator().manual_seed(4)
     tokens, wide = torch.randn(2, 3, 4, generator=draw) * 2 + 1, torch.randn(3, 2, 5, generator=draw)
     return [
-        (torch.tensor([[[1.0, 3.0, 3.0, 9.0]]]), torch.ones(4), torch.zeros(4), 1e-6),
+        (
+            torch.tensor([[[1.0, 3.0, 3.0, 9.0]]]),
+            torch.tensor([1.0, 2.0, 3.0, 6.0]),
+            torch.tensor([0.0, 0.0, 1.0, 5.0]),
+            1e-6,
+        ),
         (tokens, torch.tensor([1.0, 2.0, 0.5, -1.0]), torch.tensor([0.5, 0.0, 1.0, 2.0]), 1e-6),
         (wide, torch.tensor([1.0, 2.0, 0.5, 3.0, 1.5]), torch.tensor([0.0, 1.0, 0.5, 2.0, 0.25]), 1.0),
+        (torch.tensor([[[0.5, -3.0, 1000.0]], [[0.0, 0.0, 1.0]]]), torch.tensor([1.0, 2.0, 0.5]), torch.ones(3), 0.1),
     ]
 
 
@@ -126,18 +284,35 @@ layer_norm = Exercise(
             "equation?",
             lambda x, w, b, eps: (_normalised(x, eps=eps) + b) * w,
         ),
+        Mistake(
+            "three axes only",
+            "It is right for tokens (B, N, D). The task says (..., D): one token (D,) alone, or one more axis in front "
+            "should work too. Which number names the last axis, however many there are?",
+            _layer_norm_of_three_axes,
+        ),
+        Mistake(
+            "PyTorch's own",
+            "PyTorch's own layer does the work here. Write it with mean, variance and root.",
+            lambda x, w, b, eps: F.layer_norm(x, x.shape[-1:], w, b, eps),
+        ),
+        no_gradient(blocks.layer_norm),
+        other_type(blocks.layer_norm),
     ),
     "Each token has its own mean and variance, then come scale and shift: your function equals nn.LayerNorm.",
+    run=_with_any_axes,
 )
+
+# ---- gelu
 
 
 def _gelu_examples() -> list[tuple[Tensor]]:
-    """Whole numbers, a matrix of random numbers, and the range where the curve bends."""
+    """Whole numbers, a matrix of random numbers, the range where the curve bends, and far outside of it."""
     draw = torch.Generator().manual_seed(4)
     return [
         (torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0]),),
         (torch.randn(2, 3, generator=draw) * 2,),
         (torch.linspace(-6, 6, 25),),
+        (torch.tensor([[[-1000.0, 0.0, 0.1]], [[0.25, 1000.0, -0.5]]]),),
     ]
 
 
@@ -201,10 +376,21 @@ gelu = Exercise(
             "x grows with x. Look at the sign in front of erf.",
             lambda x: x * 0.5 * (1 - torch.erf(x / math.sqrt(2))),
         ),
+        Mistake(
+            "PyTorch's own",
+            "PyTorch's own GELU does the work here. Write it with `torch.erf`.",
+            F.gelu,
+        ),
+        no_gradient(blocks.gelu),
+        other_type(blocks.gelu),
     ),
     "Every number is multiplied by the probability that a standard normal number is below it: the exact GELU.",
+    run=as_in_a_model(blocks.gelu, ("gelu",), 1e-5),
     tolerance=1e-5,
 )
+
+
+# ---- pre_norm_block
 
 
 @dataclass(frozen=True)
@@ -334,9 +520,15 @@ pre_norm_block = Exercise(
             lambda x, n1, a, n2, m: _pre_norm_block(x, n2, m, n1, a),
             lambda x, n1, a, n2, m: _pre_norm_block(x, n1, m, n2, a),
         ),
+        no_gradient(_pre_norm_block, lambda x, n1, a, n2, m: _pre_norm_block(x, n1, a, n2, lambda y: m(y).detach())),
+        other_type(_pre_norm_block),
     ),
     "Two branches, each behind its own norm, each added to the residual stream.",
+    run=as_in_a_model(_pre_norm_block),
 )
+
+
+# ---- drop_path
 
 
 def _drop_path(branch: Tensor, draw: Tensor, rate: float) -> Tensor:
@@ -349,6 +541,7 @@ def _drop_path_examples() -> list[tuple[Tensor, Tensor, float]]:
         (torch.arange(1.0, 9.0).view(2, 2, 2), torch.tensor([0.3, 0.7]), 0.5),
         (torch.arange(1.0, 28.0).view(3, 3, 3), torch.tensor([0.9, 0.1, 0.5]), 0.2),
         (torch.arange(1.0, 28.0).view(3, 3, 3), torch.tensor([0.9, 0.1, 0.5]), 0.05),
+        (torch.arange(1.0, 28.0).view(3, 3, 3), torch.tensor([0.1, 0.25, 0.5]), 0.25),  # one equals the rate
     ]
 
 
@@ -395,6 +588,15 @@ drop_path = Exercise(
             lambda x, draw, rate: x / (1 - rate),
             lambda x, draw, rate: x,
         ),
+        Mistake(
+            "drops at the rate itself",
+            "An image whose draw *equals* `rate` is dropped too. Only those below `rate` should be: with a rate of 0 "
+            "and a draw of 0, nothing may be lost.",
+            lambda x, draw, rate: x * (draw > rate).view(-1, 1, 1) / (1 - rate),
+        ),
+        no_gradient(_drop_path),
+        other_type(_drop_path),
     ),
     "Whole images leave the branch, and the expected value stays the same.",
+    run=as_in_a_model(_drop_path),
 )

@@ -8,12 +8,44 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.checks.core import Exercise, Mistake
+from course_utils.checks.blocks import Flawed, as_in_a_model, no_gradient, other_type
+from course_utils.checks.core import Exercise, Mistake, same_value
 from course_utils.model.blocks import TransformerBlock
 from course_utils.model.config import ViTConfig
 from course_utils.model.vit import VisionTransformer
 
 Shape = tuple[int, ...]
+
+NOT_WHOLE = Flawed("the right numbers, but some are written as fractions, like 4.0")
+
+
+def in_whole_numbers(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the ``run`` of an exercise that counts: right numbers must be whole numbers."""
+
+    def run(attempt: Callable[..., Any], *arguments: Any) -> Any:
+        result = attempt(*arguments)
+        return NOT_WHOLE if _holds_floats(result) and same_value(result, answer(*arguments), 1e-9) else result
+
+    return run
+
+
+def _holds_floats(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_floats, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_floats, value))
+    return isinstance(value, float)
+
+
+def fractions(imitation: Callable[..., Any]) -> Mistake:
+    """Return the mistake of right numbers that are not whole numbers."""
+    return Mistake(
+        "not whole numbers",
+        "The numbers are right, but some are fractions, like 4.0. A shape or a count needs whole numbers. "
+        "In Python `/` makes a fraction, even of 8 / 2; `//` does not.",
+        imitation,
+    )
+
 
 # ---- shapes_of_forward
 
@@ -101,8 +133,10 @@ shapes_of_forward = Exercise(
             ),
             _wrong_shapes(lambda b, n, p, d, *_: {"patch tokens": (b, d, n), "tokens": (b, d, n + 1)}),
         ),
+        fractions(_wrong_shapes(lambda b, n, p, *_: {"patches": (b, float(n), p)})),
     ),
     "These are the shapes that a running model has, also for images that are not square.",
+    run=in_whole_numbers(_shapes),
 )  # fmt: skip
 
 # ---- vit_forward
@@ -187,9 +221,13 @@ def _norm_in_loop(tokens: Tensor, blocks: list[nn.Module], norm: nn.Module) -> T
     return tokens
 
 
+def _vit_forward(images: Tensor, embeddings: Any, blocks: list[nn.Module], norm: Any, head: Any) -> Tensor:
+    return head(norm(_run_blocks(embeddings(images), blocks))[:, 0])
+
+
 vit_forward = Exercise(
     "vit_forward",
-    lambda images, embeddings, blocks, norm, head: head(norm(_run_blocks(embeddings(images), blocks))[:, 0]),
+    _vit_forward,
     _forward_examples,
     (
         Mistake(
@@ -260,8 +298,11 @@ vit_forward = Exercise(
             "were the tokens.",
             _tuple_passed_on,
         ),
+        no_gradient(_vit_forward),
+        other_type(_vit_forward),
     ),
     "It gives the logits of a whole Vision Transformer, for any embeddings, blocks, norm and head.",
+    run=as_in_a_model(_vit_forward),
 )
 
 # ---- parameters_of_block
@@ -283,6 +324,7 @@ parameters_of_block = Exercise(
             "the biases of the linear maps are missing",
             "You counted the matrices. Each linear map adds a bias too: one number for each of its outputs.",
             lambda d, h, m: 4 * d * d + 2 * d * m + 4 * d,
+            lambda d, h, m: 4 * (d * d + d) + 2 * d * m + 4 * d,
         ),
         Mistake(
             "one map instead of queries, keys and values",
@@ -295,8 +337,9 @@ parameters_of_block = Exercise(
             lambda d, h, m: 3 * (d * d + d) + 2 * d * m + m + d + 4 * d,
         ),
         Mistake(
-            "the norms are missing",
-            "Attention and MLP are right. In front of each of them stands a LayerNorm, which learns something too.",
+            "4 D are missing",
+            "Exactly 4 D are missing. They may be the norms: in front of attention and of the MLP stands a LayerNorm, "
+            "which learns something too. Or they may be the biases of attention's four maps.",
             lambda d, h, m: 4 * (d * d + d) + 2 * d * m + m + d,
         ),
         Mistake(
@@ -329,7 +372,9 @@ parameters_of_block = Exercise(
             "You counted the maps to q, k and v for one head, D to D / h. There are h heads, each with its own.",
             lambda d, h, m: 3 * (d * d // h + d // h) + d * d + d + 2 * d * m + m + d + 4 * d,
         ),
+        fractions(lambda d, h, m: float(_count_block(d, h, m))),
     ),
     "The formula gives exactly what PyTorch counts, from the tiny block of this lesson to the one of ViT-B/16.",
+    run=in_whole_numbers(_count_block),
     tolerance=1e-9,
 )

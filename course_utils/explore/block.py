@@ -245,6 +245,7 @@ class BlockExplorer(PictureExplorer):
         from_block = self.compare == "block"
         return block_picture(
             self.images[self.image],
+            self.names[self.image],
             self.prefix[self.token] if patch < 0 else f"patch row {place[0]}, column {place[1]}",
             None if patch < 0 else place,
             self.config.grid,

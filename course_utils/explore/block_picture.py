@@ -21,6 +21,7 @@ COLOURS = {"stream": TOKEN, "norm": NORM, "attention": ATTENTION, "MLP": MLP}
 @styled
 def block_picture(
     image: Tensor,
+    name: str,
     token: str,
     place: tuple[int, int] | None,
     grid: tuple[int, int],
@@ -37,6 +38,7 @@ def block_picture(
 
     Args:
         image: (3, H, W), uint8, or floats from 0 to 1.
+        name: Of the image.
         token: Its name.
         place: Row and column of its patch; None for a token without a place.
         grid: Rows and columns of patches.
@@ -57,13 +59,14 @@ def block_picture(
         for (name, *_), length, angle in zip(stations, here, angles, strict=True)
     )
     words = f"The {token} on its way through block {layer}; angles from the token as it entered {since}: {words}."
+    words += f" The picture: {name}."
     if readings:
         words += f" Read early, after each block, the head would say: {', '.join(readings)}."
     figure = new_figure((10, 6.4), words)
     figure.set_layout_engine("constrained")  # "compressed" would cut labels here
     axes = figure.subplot_mosaic("PBBB;SSSA", height_ratios=[1, 1.15])
     left, right, path = axes["P"], axes["B"], axes["S"]  # picture, blocks, stations
-    show_image(left, image, token)
+    show_image(left, image, f"{name}\n{token}")
     if place is not None:
         high, wide = image.shape[1] / grid[0], image.shape[2] / grid[1]
         corner = place[1] * wide - 0.5, place[0] * high - 0.5
@@ -86,9 +89,9 @@ def block_picture(
     for line, colour in zip(right.get_lines(), (TOKEN, ATTENTION, MLP), strict=True):
         line.set_color(colour)
     right.set_xticks(blocks, [f"{block}\n{name}" for block, name in enumerate(readings)] if readings else None)
-    right.set_ylim(bottom=0)
+    right.set_ylim(0, 1.5 * lengths.max().item())  # the legend stands above the curves
     right.axvspan(layer - 0.15, layer + 0.15, color="#E5E5E5", zorder=0)
-    right.legend()  # anew, in the colours of the diagrams
+    right.legend(loc="upper left", ncols=2)  # anew, in the colours of the diagrams
 
     names = [name.replace(" + ", " +\n") for name, *_ in stations]
     bars = path.bar(range(len(names)), here, 0.6, color=[COLOURS[kind] for kind in kinds])
@@ -124,4 +127,4 @@ def _draw_sums(ax: Axes, lengths: Sequence[float], kinds: Sequence[str], along: 
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.12, 0.2)
     ax.set_axis_off()
-    ax.set_title("What is added, and the sum")
+    ax.set_title("What is added, and at\nwhich angle to the stream")

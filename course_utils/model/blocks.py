@@ -59,11 +59,12 @@ class RMSNorm(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: in training, drop a whole branch for a random share of the images.
+    """Stochastic depth, image by image: in training, drop a whole branch for a random share of the images.
 
     What is kept is divided by the probability of being kept, so that the expected value stays the same.
 
-    Source: Huang et al. 2016, arXiv 1603.09382.
+    Source: Huang et al. 2016, arXiv 1603.09382, who drop a layer for a whole batch and scale in use; this form is the
+    later one (torchvision's ``stochastic_depth`` with mode "row", timm's ``DropPath``).
     """
 
     def __init__(self, rate: float = 0.0) -> None:

@@ -6,11 +6,12 @@ from torch import nn
 
 
 def initialise(model: nn.Module, depth: int) -> None:
-    """Fill a model with random numbers, as ViT and its successors do.
+    """Fill a model with small random numbers.
 
     Linear weights, class token, registers, position codes: normal with standard deviation 0.02, cut off at two standard
-    deviations. Biases: 0. The last map of each residual branch: 0.02 / sqrt(2 L), so that the residual stream does not
-    grow with the depth (Radford et al. 2019, section 2.3). Norms: scale 1, shift 0.
+    deviations, as in DeiT and timm. Biases: 0. The last map of each residual branch: 0.02 / sqrt(2 L), so that the
+    residual stream does not grow with the depth (Radford et al. 2019, section 2.3). Norms: scale 1, shift 0. (The
+    authors of ViT start otherwise: Xavier in attention and MLP, class token and head at 0, only the codes at 0.02.)
 
     Args:
         model: The model, with the course's names for its parts.

@@ -254,7 +254,7 @@ def drop_and_shrink(branch, draw, rate):
 
 
 def drop_and_divide_by_rate(branch, draw, rate):
-    keep = (draw > rate).float()[:, None, None]
+    keep = 1 - (draw < rate).float()[:, None, None]
     return keep * branch / rate
 
 
@@ -276,6 +276,74 @@ def drop_nothing_at_all(branch, draw, rate):
     return branch.clone()
 
 
+def norm_with_three_axes_named(x, weight, bias, eps):
+    mean = torch.einsum("bnd->bn", x)[..., None] / x.shape[2]
+    variance = torch.einsum("bnd->bn", (x - mean) ** 2)[..., None] / x.shape[2]
+    return (x - mean) * (variance + eps) ** -0.5 * weight + bias
+
+
+def norm_by_pytorch(x, weight, bias, eps):
+    layer = nn.LayerNorm(x.shape[-1], eps=eps)
+    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return layer(x)
+
+
+def norm_without_graph(x, weight, bias, eps):
+    with torch.no_grad():
+        centred = x - x.mean(-1, keepdim=True)
+        return centred / (centred.square().mean(-1, keepdim=True) + eps).sqrt() * weight + bias
+
+
+def norm_of_a_copy(x, weight, bias, eps):
+    x = x.data  # scale and shift still get their gradients
+    return (x - x.mean(-1, True)) / (x.var(-1, keepdim=True, correction=0) + eps).sqrt() * weight + bias
+
+
+def norm_in_double(x, weight, bias, eps):
+    x = x.double()
+    return (x - x.mean(-1, True)) / (x.var(-1, keepdim=True, correction=0) + eps).sqrt() * weight + bias
+
+
+def gelu_by_pytorch(x):
+    return nn.GELU()(x)
+
+
+def gelu_by_method_in_float64(x):
+    return x * (1 + torch.special.erf(x.to(torch.float64) / 2**0.5)) / 2
+
+
+def gelu_through_numpy(x):
+    import numpy as np
+
+    values = np.array([math.erf(value / 2**0.5) for value in x.detach().flatten().tolist()], dtype=np.float32)
+    return torch.from_numpy(x.detach().numpy() * 0.5 * (1 + values.reshape(x.shape)))
+
+
+def block_with_detached_attention(x, norm1, attention, norm2, mlp):
+    y = attention(norm1(x)).detach() + x
+    return y + mlp(norm2(y)).detach()
+
+
+def block_in_double(x, norm1, attention, norm2, mlp):
+    y = x.double() + attention(norm1(x))
+    return y + mlp(norm2(y.float()))
+
+
+def drop_without_equal(branch, draw, rate):
+    return torch.stack([x / (1 - rate) if d.item() > rate else 0 * x for x, d in zip(branch, draw, strict=True)])
+
+
+def drop_into_a_new_tensor(branch, draw, rate):
+    new = torch.tensor(branch.tolist())
+    new[draw < rate] = 0
+    return new / (1 - rate)
+
+
+def drop_in_double(branch, draw, rate):
+    mask = torch.tensor([0.0 if d < rate else 1 / (1 - rate) for d in draw.tolist()], dtype=torch.float64)
+    return branch * mask[:, None, None]
+
+
 WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (layer_norm, "one mean for everything", norm_of_everything),
     (layer_norm, "one mean for everything", norm_of_each_image),
@@ -295,6 +363,19 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (layer_norm, "scale or shift missing", norm_without_shift),
     (layer_norm, "scale or shift missing", norm_without_scale),
     (layer_norm, "shift before scale", norm_shifted_first),
+    (layer_norm, "three axes only", norm_with_three_axes_named),
+    (layer_norm, "PyTorch's own", norm_by_pytorch),
+    (layer_norm, "no gradient", norm_without_graph),
+    (layer_norm, "no gradient", norm_of_a_copy),
+    (layer_norm, "another type of number", norm_in_double),
+    (gelu, "PyTorch's own", gelu_by_pytorch),
+    (gelu, "no gradient", gelu_through_numpy),
+    (gelu, "another type of number", gelu_by_method_in_float64),
+    (pre_norm_block, "no gradient", block_with_detached_attention),
+    (pre_norm_block, "another type of number", block_in_double),
+    (drop_path, "drops at the rate itself", drop_without_equal),
+    (drop_path, "no gradient", drop_into_a_new_tensor),
+    (drop_path, "another type of number", drop_in_double),
     (gelu, "the tanh approximation", gelu_by_tanh),
     (gelu, "the sigmoid approximation", gelu_by_sigmoid),
     (gelu, "SiLU", gelu_as_silu),
@@ -332,22 +413,33 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
 ]
 
 
-def norm_by_pytorch(x, weight, bias, eps):
-    return torch.nn.functional.layer_norm(x, (x.shape[-1],), weight, bias, eps)
+def norm_by_moments(x, weight, bias, eps):
+    centred = x - x.sum(-1, keepdim=True) / x.size(-1)
+    return torch.addcmul(bias, weight, centred * centred.pow(2).mean(-1, keepdim=True).add(eps).rsqrt())
 
 
 def norm_token_by_token(x, weight, bias, eps):
-    done = torch.empty_like(x)
-    for image in range(x.shape[0]):
-        for token in range(x.shape[1]):
-            numbers = x[image, token]
-            centred = numbers - sum(numbers) / len(numbers)
-            done[image, token] = centred / math.sqrt(sum(centred**2) / len(numbers) + eps) * weight + bias
-    return done
+    rows = x.reshape(-1, x.shape[-1])
+    done = torch.empty_like(rows)
+    for place, numbers in enumerate(rows):
+        centred = numbers - sum(numbers) / len(numbers)
+        done[place] = centred / (sum(centred**2) / len(numbers) + eps) ** 0.5 * weight + bias
+    return done.reshape(x.shape)
 
 
-def gelu_by_pytorch(x):
-    return nn.GELU()(x)
+def norm_by_var_mean(x, weight, bias, eps):
+    variance, mean = torch.var_mean(x, dim=-1, correction=0, keepdim=True)
+    return (x - mean).div(torch.sqrt(variance + eps)).mul(weight).add(bias)
+
+
+def gelu_by_erfc(x):
+    return x * torch.special.erfc(-x / 2**0.5) / 2
+
+
+def gelu_in_place_of_a_copy(x):
+    phi = x.clone()
+    phi.div_(math.sqrt(2)).erf_().add_(1).mul_(0.5)
+    return phi * x
 
 
 def gelu_by_normal(x):
@@ -373,13 +465,27 @@ def drop_by_einsum(branch, draw, rate):
     return torch.einsum("bnd,b->bnd", branch, (draw >= rate).float() / (1 - rate))
 
 
+def drop_by_where(branch, draw, rate):
+    return torch.where((draw < rate)[:, None, None], 0.0, branch / (1 - rate))
+
+
+def drop_by_index(branch, draw, rate):
+    kept = branch.clone() / (1 - rate)
+    kept[draw < rate] = 0
+    return kept
+
+
 RIGHT_ATTEMPTS: list[tuple[Exercise, Callable]] = [
-    (layer_norm, norm_by_pytorch),
+    (layer_norm, norm_by_moments),
     (layer_norm, norm_token_by_token),
-    (gelu, gelu_by_pytorch),
+    (layer_norm, norm_by_var_mean),
+    (gelu, gelu_by_erfc),
+    (gelu, gelu_in_place_of_a_copy),
     (gelu, gelu_by_normal),
     (pre_norm_block, block_by_loop),
     (pre_norm_block, block_as_a_sum),
     (drop_path, drop_image_by_image),
     (drop_path, drop_by_einsum),
+    (drop_path, drop_by_where),
+    (drop_path, drop_by_index),
 ]

@@ -85,6 +85,14 @@ def count_one_head(d, h, m):
     return count(d, h, m, maps=1) + linear(d, 3 * (d // h))
 
 
+def count_without_biases_of_attention(d, h, m):
+    return sum((d * d, d * d, d * d, d * d, d * m, m, m * d, d, 2 * d, 2 * d))
+
+
+def count_without_biases_of_mlp(d, h, m):
+    return count(d, h, m, mlp=lambda d, m: m * d + d * m)
+
+
 def count_scales_only(d, h, m):
     return count(d, h, m, norms=0) + d + d
 
@@ -177,6 +185,21 @@ def pair_passed_on(images, embeddings, blocks, norm, head):
     return head(out[:, 0])
 
 
+@torch.no_grad()
+def without_gradients(images, embeddings, blocks, norm, head):
+    return head(norm(tokens_after(images, embeddings, blocks)[:, 0]))
+
+
+def embeddings_cut_off(images, embeddings, blocks, norm, head):
+    tokens = tokens_after(images, lambda x: embeddings(x).data, blocks)
+    return head(norm(tokens))[:, 0]
+
+
+def in_double(images, embeddings, blocks, norm, head):
+    scores = head(norm(tokens_after(images, embeddings, blocks)[:, 0]))
+    return torch.zeros(scores.shape, dtype=torch.float64) + scores
+
+
 WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (shapes_of_forward, "the class token is missing", shapes_with(extra=0)),
     (shapes_of_forward, "the class token is there too early", shapes_with(in_patches=1)),
@@ -192,7 +215,9 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (parameters_of_block, "the biases of the linear maps are missing", count_with(bias=False)),
     (parameters_of_block, "one map instead of queries, keys and values", count_with(maps=2)),
     (parameters_of_block, "the output projection of attention is missing", count_with(maps=3)),
-    (parameters_of_block, "the norms are missing", count_with(norms=0)),
+    (parameters_of_block, "4 D are missing", count_with(norms=0)),
+    (parameters_of_block, "4 D are missing", count_without_biases_of_attention),
+    (parameters_of_block, "the biases of the linear maps are missing", count_without_biases_of_mlp),
     (parameters_of_block, "half of the norms", count_with(norms=1)),
     (parameters_of_block, "half of the norms", count_scales_only),
     (parameters_of_block, "the last norm of the model counted in", count_with(norms=3)),
@@ -202,6 +227,11 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (parameters_of_block, "multiplied by the number of heads", count_everything_for_each_head),
     (parameters_of_block, "multiplied by the number of heads", count_joined_heads_of_full_width),
     (parameters_of_block, "the maps of one head", count_one_head),
+    (shapes_of_forward, "not whole numbers", shapes_with(pieces=lambda rows, columns: rows * columns / 1)),
+    (parameters_of_block, "not whole numbers", lambda d, h, m: h * (4 * d * d / h) + 2 * d * m + 9 * d + m),
+    (vit_forward, "no gradient", without_gradients),
+    (vit_forward, "no gradient", embeddings_cut_off),
+    (vit_forward, "another type of number", in_double),
     (vit_forward, "no final norm", no_norm),
     (vit_forward, "the head before the norm", head_then_norm),
     (vit_forward, "mean instead of the class token", mean_of_all),
@@ -228,10 +258,18 @@ def norm_of_the_class_token_alone(images, embeddings, blocks, norm, head):
     return head(norm(class_token)).squeeze(1)
 
 
+def every_token_then_the_first(images, embeddings, blocks, norm, head):
+    import functools
+
+    tokens = functools.reduce(lambda x, block: block(x)[0], blocks, embeddings(images))
+    return head(norm(tokens)).narrow(1, 0, 1).flatten(1)
+
+
 RIGHT_ATTEMPTS: list[tuple[Exercise, Callable]] = [
     (shapes_of_forward, shapes),
     (parameters_of_block, count),
     (parameters_of_block, count_in_one_line),
     (vit_forward, token(0)),
     (vit_forward, norm_of_the_class_token_alone),
+    (vit_forward, every_token_then_the_first),
 ]
