@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -18,6 +19,11 @@ def _random_weights(seed: int, *shape: int) -> Tensor:
     """Attention weights of this shape; each row sums to 1."""
     generator = torch.Generator().manual_seed(seed)
     return (2 * torch.randn(*shape, generator=generator)).softmax(dim=-1)
+
+
+def _side(weights: Tensor) -> int:
+    """Return the side of the square that the patches would make, rounded down."""
+    return math.isqrt(weights.shape[-1] - 1)
 
 
 # Exercise 1: from the weights of one layer to a map.
@@ -100,6 +106,27 @@ class_token_map = Exercise(
             lambda w, g: w.mean(-1)[0, 1:].reshape(g),
             lambda w, g: w.mean(1)[0, 1:].reshape(g),
             lambda w, g: w.mean(-1).mean(0)[1:].reshape(g),
+        ),
+        Mistake(
+            "divided by a fixed number of heads",
+            "You divided by a number that you wrote down. Other models have other numbers of heads: take it from the "
+            "weights, or let `mean` count.",
+            lambda w, g: w.sum(0)[0, 1:].reshape(g) / 4,
+            lambda w, g: w.sum(0)[0, 1:].reshape(g) / 2,
+        ),
+        Mistake(
+            "square grid assumed",
+            "You took the grid for a square. It may be longer than wide: rows and columns come in `grid`.",
+            lambda w, g: w.mean(0)[0, 1:].reshape(_side(w), -1),
+            lambda w, g: w.mean(0)[0, 1:].reshape(_side(w), _side(w)),
+            lambda w, g: w.mean(0)[0, 1:].reshape(g[0], g[0]),
+        ),
+        Mistake(
+            "scaled to its own largest value",
+            "You scaled the map so that its brightest patch is 1. Then maps cannot be compared, and 1/N is no longer "
+            "the right mark. Give the weights as they are.",
+            lambda w, g: (w.mean(0)[0, 1:] / w.mean(0)[0, 1:].max()).reshape(g),
+            lambda w, g: ((x := w.mean(0)[0, 1:]) - x.min()).div(x.max() - x.min()).reshape(g),
         ),
         Mistake(
             "mean over all rows",
@@ -250,6 +277,17 @@ rollout = Exercise(
             lambda w: _product((w.mean(0) + torch.eye(w.shape[-1])) / 2),
         ),
         Mistake(
+            "a layer twice",
+            "Layer 0 counts twice: it is the start value, and your loop begins with it again.",
+            lambda w: _product(_mixing(w)) @ _mixing(w)[0],
+        ),
+        Mistake(
+            "only the row of the class token",
+            "You returned one row. The task asks for the whole matrix (N, N), a row for every token.",
+            lambda w: _product(_mixing(w))[0],
+            lambda w: _product(_mixing(w))[0, 1:],
+        ),
+        Mistake(
             "the same layer every time",
             "Your loop multiplies the same layer again and again. Does it use its loop variable?",
             lambda w: torch.matrix_power(_mixing(w)[0], len(w)),
@@ -320,6 +358,17 @@ def _without_class(weights: Tensor) -> Tensor:
     """Drop the class token's column, and let each row sum to 1 again; its row stays: (h, N, patches)."""
     patches = weights[:, :, 1:]
     return patches / patches.sum(-1, keepdim=True)
+
+
+def _shares(weights: Tensor) -> Tensor:
+    """Drop the class token, and let each row sum to 1 again: (h, patches, patches)."""
+    return weights[:, 1:, 1:] / weights[:, 1:, 1:].sum(-1, keepdim=True)
+
+
+def _differences(count: int) -> Tensor:
+    """Return how far the numbers 0, 1, ... lie apart: (count, count)."""
+    numbers = torch.arange(count).float()
+    return (numbers[:, None] - numbers).abs()
 
 
 def _off_diagonal(weights: Tensor) -> Tensor:
@@ -414,6 +463,28 @@ mean_attention_distance = Exercise(
             lambda w, g, p: _per_head(w[:, 1:, 1:], _distances(g, p)) / (w.shape[-1] - 1),
         ),
         Mistake(
+            "no mean over the rows",
+            "You have one distance for each patch that takes. The task asks for one for each head: the mean over its "
+            "rows.",
+            lambda w, g, p: (_shares(w) * _distances(g, p)).sum(-1),
+        ),
+        Mistake(
+            "numbers of the patches subtracted",
+            "You subtracted the numbers of the patches. Patches with neighbouring numbers may lie at opposite edges: "
+            "find row and column of each first.",
+            _with_distances(lambda g, p: p * _differences(g[0] * g[1])),
+        ),
+        Mistake(
+            "square grid assumed",
+            "You took the grid for a square. It may be longer than wide: rows and columns come in `grid`.",
+            _with_distances(lambda g, p: _distances((g[0], g[0]), p)),
+            _with_distances(lambda g, p: _distances((g[1], g[1]), p)),
+            _with_distances(lambda g, p: _distances((math.isqrt(g[0] * g[1]),) * 2, p)),
+            lambda w, g, p: _shares(w) * _distances((g[0], g[0]), p),
+            lambda w, g, p: _shares(w) * _distances((g[1], g[1]), p),
+            lambda w, g, p: _shares(w) * _distances((math.isqrt(g[0] * g[1]),) * 2, p),
+        ),
+        Mistake(
             "larger of the two steps",
             "You took the larger one of the steps along rows and columns, as a king moves in chess. The task asks for "
             "the straight line between two centres (Pythagoras).",
@@ -449,6 +520,8 @@ mean_attention_distance = Exercise(
             "for each head.",
             lambda w, g, p: _per_head(w[:, 1:, 1:], _distances(g, p)).mean(),
             lambda w, g, p: _per_head(w.mean(0, keepdim=True)[:, 1:, 1:], _distances(g, p))[0],
+            lambda w, g, p: (_shares(w) * _distances(g, p)).sum(-1).mean(0),
+            lambda w, g, p: (_shares(w) * _distances(g, p)).sum(-1).mean(-1).sum(),
         ),
         Mistake(
             "rows and columns of the grid exchanged",

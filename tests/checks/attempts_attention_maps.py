@@ -103,6 +103,40 @@ def map_patch_rows(weights, grid):
     return (patches.sum(0) / len(patches))[1:].view(grid)
 
 
+def map_over_four(weights, grid):
+    total = 0
+    for head in weights:
+        total = total + head[0, 1:]
+    return total.view(grid) / 4
+
+
+def map_of_two(weights, grid):
+    return (torch.sum(weights, dim=0)[0][1:] * 0.5).view(grid)
+
+
+def map_square(weights, grid):
+    row = weights.mean(0)[0][1:]
+    side = int(len(row) ** 0.5)
+    return row.reshape(side, -1)
+
+
+def map_square_exactly(weights, grid):
+    row = weights.mean(0)[0][1:]
+    side = int(math.sqrt(len(row)))
+    return row.reshape(side, side)
+
+
+def map_brightest_is_1(weights, grid):
+    fused = weights.mean(0)[0][1:].view(grid)
+    return fused / fused.amax()
+
+
+def map_from_0_to_1(weights, grid):
+    fused = weights.mean(0)[0][1:].view(grid)
+    low, high = torch.aminmax(fused)
+    return (fused - low) / (high - low)
+
+
 def map_normalised(weights, grid):
     fused = weights.mean(0)[0][1:]
     fused = fused / torch.sum(fused)
@@ -242,6 +276,19 @@ def rollout_of_layer_0(weights):
     return walk([half(weights[0].mean(0)) for _ in weights])
 
 
+def rollout_starts_with_a_layer(weights):
+    steps = [half(layer.mean(0)) for layer in weights]
+    return walk(steps, start=steps[0])
+
+
+def rollout_of_class_token(weights):
+    row = torch.zeros(weights.size(-1))
+    row[0] = 1
+    for layer in reversed(weights.mean(1)):
+        row = 0.5 * (row @ layer) + 0.5 * row
+    return row
+
+
 def rollout_transposed(weights):
     return walk([half(layer.mean(0)) for layer in weights]).t()
 
@@ -337,6 +384,31 @@ def distance_grid_exchanged(weights, grid, patch_size):
     return distance_by_loops(weights, grid, patch_size, width=grid[0])
 
 
+def distance_by_patch(weights, grid, patch_size):
+    patches = weights[:, 1:, 1:]
+    return (patches * distance_table(grid, patch_size)).sum(2) / patches.sum(2)
+
+
+def distance_mean_over_heads_only(weights, grid, patch_size):
+    return torch.mean(distance_by_patch(weights, grid, patch_size), dim=0)
+
+
+def distance_heads_added(weights, grid, patch_size):
+    return sum(distance_by_loops(weights, grid, patch_size))
+
+
+def distance_of_numbers(weights, grid, patch_size):
+    index = torch.arange(grid[0] * grid[1])
+    patches = weights[:, 1:, 1:]
+    weighted = patches * (index[:, None] - index).abs() * patch_size
+    return (weighted.sum(2) / patches.sum(2)).mean(1)
+
+
+def distance_square(weights, grid, patch_size):
+    patches = weights[:, 1:, 1:] / weights[:, 1:, 1:].sum(dim=2, keepdim=True)
+    return (patches * distance_table((grid[0], grid[0]), patch_size)).sum(dim=2).mean(dim=1)
+
+
 def distance_king(weights, grid, patch_size):
     return distance_by_loops(weights, grid, patch_size, lambda dr, dc: max(abs(dr), abs(dc)) * patch_size)
 
@@ -402,6 +474,12 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (class_token_map, "mean over the wrong axis", map_mean_of_columns),
     (class_token_map, "mean over the wrong axis", map_mean_of_columns_and_heads),
     (class_token_map, "mean over the wrong axis", map_mean_of_rows),
+    (class_token_map, "divided by a fixed number of heads", map_over_four),
+    (class_token_map, "divided by a fixed number of heads", map_of_two),
+    (class_token_map, "square grid assumed", map_square),
+    (class_token_map, "square grid assumed", map_square_exactly),
+    (class_token_map, "scaled to its own largest value", map_brightest_is_1),
+    (class_token_map, "scaled to its own largest value", map_from_0_to_1),
     (class_token_map, "mean over all rows", map_all_rows),
     (class_token_map, "mean over all rows", map_patch_rows),
     (class_token_map, "grid transposed", map_transposed_shape),
@@ -424,6 +502,8 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (rollout, "heads added up", rollout_heads_added),
     (rollout, "mean over the wrong axis", rollout_over_heads),
     (rollout, "the same layer every time", rollout_of_layer_0),
+    (rollout, "a layer twice", rollout_starts_with_a_layer),
+    (rollout, "only the row of the class token", rollout_of_class_token),
     (rollout, "rows and columns exchanged", rollout_transposed),
     (rollout, "identity taken away at the end", rollout_less_identity),
     (rollout, "normalised down the columns", rollout_columns),
@@ -441,6 +521,11 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (mean_attention_distance, "heads averaged", distance_one_number),
     (mean_attention_distance, "heads averaged", distance_of_mean_head),
     (mean_attention_distance, "rows and columns of the grid exchanged", distance_grid_exchanged),
+    (mean_attention_distance, "no mean over the rows", distance_by_patch),
+    (mean_attention_distance, "heads averaged", distance_mean_over_heads_only),
+    (mean_attention_distance, "heads averaged", distance_heads_added),
+    (mean_attention_distance, "numbers of the patches subtracted", distance_of_numbers),
+    (mean_attention_distance, "square grid assumed", distance_square),
     (mean_attention_distance, "larger of the two steps", distance_king),
     (mean_attention_distance, "class token given a place", distance_class_everywhere),
     (mean_attention_distance, "class token given a place", distance_class_row_kept),
