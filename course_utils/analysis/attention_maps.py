@@ -50,13 +50,14 @@ def collect(model: VisionTransformer, images: Tensor, layers: Sequence[int] | No
 def rollout(weights: Tensor, head_fusion: str = "mean", residual: float = 0.5, discard: float = 0.0) -> Tensor:
     """Follow the attention through the layers: the product of all layers' weights, with the residual connection in.
 
-    One layer mixes a token with ``(1 - residual) * attention + residual * identity``. Every row of the result sums to
-    1, whatever the settings: rows are normalised again after fusing and discarding.
+    One layer is taken to mix a token with ``(1 - residual) * attention + residual * identity``: an assumption, which
+    leaves out the values, the MLPs and how long the vectors are. Every row of the result sums to 1, whatever the
+    settings: rows are normalised again after fusing and discarding.
 
     Args:
         weights: (..., L, h, N, N). Take ``weights[:, :4]`` for the rollout up to the fourth layer.
         head_fusion: How the heads become one: "mean" (the paper), "max" or "min".
-        residual: The share of the token itself, from 0 to 1. The paper takes one half.
+        residual: The share of the token itself, from 0 to 1. The paper takes one half, by convention.
         discard: Share of the smallest weights in each row that is set to 0, from 0 to below 1. It makes maps look
             tidier; it is no part of the paper.
 
@@ -194,7 +195,8 @@ def mean_attention_distance(
     """How far a head looks: the distance in pixels from a patch to the patches it takes from, weighted.
 
     Distances run between patch centres. Prefix tokens have no place: they are left out, and each row is normalised
-    again. A row with no weight at all on patches is left out of the mean.
+    again. (That is our choice; the paper does not say what it does with them.) A row with no weight at all on patches
+    is left out of the mean.
 
     Args:
         weights: (B, L, h, N, N).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -20,6 +21,11 @@ def _random_weights(seed: int, *shape: int) -> Tensor:
     return (2 * torch.randn(*shape, generator=generator)).softmax(dim=-1)
 
 
+def _side(weights: Tensor) -> int:
+    """Return the side of the square that the patches would make, rounded down."""
+    return math.isqrt(weights.shape[-1] - 1)
+
+
 # Exercise 1: from the weights of one layer to a map.
 
 TWO_HEADS = torch.tensor(
@@ -36,6 +42,7 @@ class_token_map = Exercise(
         (TWO_HEADS, (1, 2)),
         (_random_weights(0, 3, 7, 7), (2, 3)),
         (_random_weights(1, 2, 13, 13), (4, 3)),
+        (_random_weights(6, 5, 11, 11), (5, 2)),
     ],
     mistakes=(
         Mistake(
@@ -88,12 +95,45 @@ class_token_map = Exercise(
             "heads still apart",
             "You returned one map for each head. The task asks for one map: fuse the heads.",
             lambda w, g: w[:, 0, 1:].reshape(len(w), *g),
+            lambda w, g: w[:, 0, 1:].reshape(g),
+            lambda w, g: w[:, 0, 1:].view(g),
+            lambda w, g: w[:, 0, 1:].unflatten(-1, g),
+        ),
+        Mistake(
+            "mean over the wrong axis",
+            "You averaged, but not over the heads: along the columns every row has the same mean, 1/N, and along the "
+            "rows nobody can tell any more which token takes. Which of the three axes holds the heads?",
+            lambda w, g: w.mean(-1)[0, 1:].reshape(g),
+            lambda w, g: w.mean(1)[0, 1:].reshape(g),
+            lambda w, g: w.mean(-1).mean(0)[1:].reshape(g),
+        ),
+        Mistake(
+            "divided by a fixed number of heads",
+            "You divided by a number that you wrote down. Other models have other numbers of heads: take it from the "
+            "weights, or let `mean` count.",
+            lambda w, g: w.sum(0)[0, 1:].reshape(g) / 4,
+            lambda w, g: w.sum(0)[0, 1:].reshape(g) / 2,
+        ),
+        Mistake(
+            "square grid assumed",
+            "You took the grid for a square. It may be longer than wide: rows and columns come in `grid`.",
+            lambda w, g: w.mean(0)[0, 1:].reshape(_side(w), -1),
+            lambda w, g: w.mean(0)[0, 1:].reshape(_side(w), _side(w)),
+            lambda w, g: w.mean(0)[0, 1:].reshape(g[0], g[0]),
+        ),
+        Mistake(
+            "scaled to its own largest value",
+            "You scaled the map so that its brightest patch is 1. Then maps cannot be compared, and 1/N is no longer "
+            "the right mark. Give the weights as they are.",
+            lambda w, g: (w.mean(0)[0, 1:] / w.mean(0)[0, 1:].max()).reshape(g),
+            lambda w, g: ((x := w.mean(0)[0, 1:]) - x.min()).div(x.max() - x.min()).reshape(g),
         ),
         Mistake(
             "mean over all rows",
             "You averaged over all tokens that take. That says how much a patch is used by all tokens together. The "
             "map asks for one token only: the class token.",
             lambda w, g: w.mean((0, 1))[1:].reshape(g),
+            lambda w, g: w[:, 1:, 1:].mean((0, 1)).reshape(g),
         ),
         Mistake(
             "grid transposed",
@@ -141,7 +181,12 @@ def _product(layers: Tensor) -> Tensor:
 rollout = Exercise(
     name="rollout",
     answer=lambda weights: maps.rollout(weights),
-    examples=lambda: [(STEPS,), (_random_weights(2, 3, 2, 4, 4),), (_random_weights(3, 4, 3, 6, 6),)],
+    examples=lambda: [
+        (STEPS,),
+        (_random_weights(2, 3, 2, 4, 4),),
+        (_random_weights(3, 4, 3, 6, 6),),
+        (_random_weights(7, 1, 2, 5, 5),),  # a single layer counts, too
+    ],
     mistakes=(
         Mistake(
             "no residual connection",
@@ -202,10 +247,76 @@ rollout = Exercise(
             lambda w: _product(maps.rollout(w[:, None], head_fusion="max")),
         ),
         Mistake(
+            "one head only",
+            "You took one head and left the others out. Take the mean over all heads of a layer before you multiply.",
+            lambda w: _product(_mixing(w[:, :1])),
+            lambda w: _product(_mixing(w[:, -1:])),
+        ),
+        Mistake(
+            "heads averaged at the end",
+            "You followed each head through all layers and averaged then. But a head does not hand on to the head of "
+            "the same number: every layer reads what all heads of the layer before have written. Average first, then "
+            "multiply.",
+            lambda w: torch.stack([_product(_mixing(w[:, [head]])) for head in range(w.shape[1])]).mean(0),
+        ),
+        Mistake(
+            "heads still apart",
+            "You returned one matrix for each head. The task asks for one: take the mean over the heads first.",
+            lambda w: torch.stack([_product(_mixing(w[:, [head]])) for head in range(w.shape[1])]),
+        ),
+        Mistake(
+            "heads added up",
+            "You added the heads up. With h heads, attention then counts h times as much as the residual connection, "
+            "and no row sums to 1. The task asks for the mean over the heads.",
+            lambda w: _product((w.sum(1) + torch.eye(w.shape[-1])) / 2),
+        ),
+        Mistake(
+            "mean over the wrong axis",
+            "You averaged over the layers instead of the heads, so your product runs over the heads. In (L, h, N, N), "
+            "which axis holds the heads?",
+            lambda w: _product((w.mean(0) + torch.eye(w.shape[-1])) / 2),
+        ),
+        Mistake(
+            "a layer twice",
+            "Layer 0 counts twice: it is the start value, and your loop begins with it again.",
+            lambda w: _product(_mixing(w)) @ _mixing(w)[0],
+        ),
+        Mistake(
+            "only the row of the class token",
+            "You returned one row. The task asks for the whole matrix (N, N), a row for every token.",
+            lambda w: _product(_mixing(w))[0],
+            lambda w: _product(_mixing(w))[0, 1:],
+        ),
+        Mistake(
+            "the same layer every time",
+            "Your loop multiplies the same layer again and again. Does it use its loop variable?",
+            lambda w: torch.matrix_power(_mixing(w)[0], len(w)),
+            lambda w: torch.matrix_power(_mixing(w)[-1], len(w)),
+        ),
+        Mistake(
+            "rows and columns exchanged",
+            "Your result lies on its side: its columns sum to 1, not its rows. Row = the token after the last layer "
+            "that takes, column = the token of the input.",
+            lambda w: _product(_mixing(w)).mT,
+        ),
+        Mistake(
+            "identity taken away at the end",
+            "You took the identity away at the end. That belongs to the gradient-weighted map. In a rollout every row "
+            "sums to 1.",
+            lambda w: _product(_mixing(w)) - torch.eye(w.shape[-1]),
+        ),
+        Mistake(
             "normalised down the columns",
             "You made the columns sum to 1 instead of the rows. A row is the token that takes; what it takes must sum "
             "to 1. Which axis runs along a row?",
             lambda w: _product(_mixing(w) / _mixing(w).sum(-2, keepdim=True)),
+        ),
+        Mistake(
+            "keepdim forgotten",
+            "You divided by the sums of the rows without `keepdim=True`. PyTorch then lines the sums, (L, N), up with "
+            "the last two axes of (L, N, N), and they do not fit.",
+            lambda w: _product(w.mean(1) / w.mean(1).sum(-1)),
+            lambda w: _product(2 * _mixing(w) / (2 * _mixing(w)).sum(-1)),
         ),
     ),
     proved="It gives the same as course_utils, for any number of layers and heads, and every row sums to 1.",
@@ -238,6 +349,33 @@ def _per_head(weights: Tensor, distances: Tensor) -> Tensor:
     return ((weights * distances).sum(-1) / weights.sum(-1)).mean(-1)
 
 
+def _padded(distances: Tensor) -> Tensor:
+    """Put a row and a column of zeros before distances, as if the class token were everywhere: (N, N)."""
+    return torch.nn.functional.pad(distances, (1, 0, 1, 0))
+
+
+def _without_class(weights: Tensor) -> Tensor:
+    """Drop the class token's column, and let each row sum to 1 again; its row stays: (h, N, patches)."""
+    patches = weights[:, :, 1:]
+    return patches / patches.sum(-1, keepdim=True)
+
+
+def _shares(weights: Tensor) -> Tensor:
+    """Drop the class token, and let each row sum to 1 again: (h, patches, patches)."""
+    return weights[:, 1:, 1:] / weights[:, 1:, 1:].sum(-1, keepdim=True)
+
+
+def _differences(count: int) -> Tensor:
+    """Return how far the numbers 0, 1, ... lie apart: (count, count)."""
+    numbers = torch.arange(count).float()
+    return (numbers[:, None] - numbers).abs()
+
+
+def _off_diagonal(weights: Tensor) -> Tensor:
+    """Set what each token takes from itself to 0."""
+    return weights * (1 - torch.eye(weights.shape[-1]))
+
+
 def _with_distances(distances: Callable[[Grid, int], Tensor]) -> Callable[[Tensor, Grid, int], Tensor]:
     """Imitate an attempt that is right but for the distances."""
     return lambda w, g, p: _per_head(w[:, 1:, 1:], distances(g, p))
@@ -250,6 +388,7 @@ mean_attention_distance = Exercise(
         (ONE_HEAD, (2, 2), 4),
         (_random_weights(4, 2, 7, 7), (2, 3), 8),
         (_random_weights(5, 3, 13, 13), (4, 3), 5),
+        (_random_weights(8, 6, 7, 7), (3, 2), 2),  # as many heads as patches
     ],
     mistakes=(
         Mistake(
@@ -288,6 +427,70 @@ mean_attention_distance = Exercise(
             lambda w, g, p: _distances(g, p) * w[:, :, 1:],
         ),
         Mistake(
+            "class token given a place",
+            "You gave the class token a distance of 0 and kept it in the mean. It has no place in the picture: a head "
+            "that takes much from it would look local. Leave it out, as row and as column.",
+            lambda w, g, p: (w * _padded(_distances(g, p))).sum(-1).mean(-1),
+            lambda w, g, p: (_without_class(w) * _padded(_distances(g, p))[:, 1:]).sum(-1).mean(-1),
+        ),
+        Mistake(
+            "own patch left out",
+            "You left out what a patch takes from itself. That is attention, too, at a distance of 0.",
+            lambda w, g, p: _per_head(_off_diagonal(w[:, 1:, 1:]), _distances(g, p)),
+        ),
+        Mistake(
+            "softmax in place of dividing",
+            "You put the weights through a softmax once more. They are shares already: to let a row sum to 1 again, "
+            "divide it by its sum.",
+            lambda w, g, p: _per_head(w[:, 1:, 1:].softmax(-1), _distances(g, p)),
+        ),
+        Mistake(
+            "normalised down the columns",
+            "You made the columns sum to 1. A row is the patch that takes, and its weights must sum to 1. Which axis "
+            "runs along a row?",
+            lambda w, g, p: (w[:, 1:, 1:] / w[:, 1:, 1:].sum(-2, keepdim=True) * _distances(g, p)).sum(-1).mean(-1),
+        ),
+        Mistake(
+            "keepdim forgotten",
+            "You divided by the sums of the rows without `keepdim=True`. PyTorch then lines the sums up with the last "
+            "axis, which belongs to the columns.",
+            lambda w, g, p: (w[:, 1:, 1:] / w[:, 1:, 1:].sum(-1) * _distances(g, p)).sum(-1).mean(-1),
+        ),
+        Mistake(
+            "mean in place of a sum",
+            "You took the mean of weight times distance along a row. The weights of a row sum to 1, so the weighted "
+            "mean is the *sum* of weight times distance.",
+            lambda w, g, p: _per_head(w[:, 1:, 1:], _distances(g, p)) / (w.shape[-1] - 1),
+        ),
+        Mistake(
+            "no mean over the rows",
+            "You have one distance for each patch that takes. The task asks for one for each head: the mean over its "
+            "rows.",
+            lambda w, g, p: (_shares(w) * _distances(g, p)).sum(-1),
+        ),
+        Mistake(
+            "numbers of the patches subtracted",
+            "You subtracted the numbers of the patches. Patches with neighbouring numbers may lie at opposite edges: "
+            "find row and column of each first.",
+            _with_distances(lambda g, p: p * _differences(g[0] * g[1])),
+        ),
+        Mistake(
+            "square grid assumed",
+            "You took the grid for a square. It may be longer than wide: rows and columns come in `grid`.",
+            _with_distances(lambda g, p: _distances((g[0], g[0]), p)),
+            _with_distances(lambda g, p: _distances((g[1], g[1]), p)),
+            _with_distances(lambda g, p: _distances((math.isqrt(g[0] * g[1]),) * 2, p)),
+            lambda w, g, p: _shares(w) * _distances((g[0], g[0]), p),
+            lambda w, g, p: _shares(w) * _distances((g[1], g[1]), p),
+            lambda w, g, p: _shares(w) * _distances((math.isqrt(g[0] * g[1]),) * 2, p),
+        ),
+        Mistake(
+            "larger of the two steps",
+            "You took the larger one of the steps along rows and columns, as a king moves in chess. The task asks for "
+            "the straight line between two centres (Pythagoras).",
+            _with_distances(lambda g, p: _distances(g, p, order=float("inf"))),
+        ),
+        Mistake(
             "last token dropped instead of the first",
             "You left out the last patch and kept the class token, so each weight meets the distance of another patch. "
             "At which end does the class token stand?",
@@ -317,6 +520,8 @@ mean_attention_distance = Exercise(
             "for each head.",
             lambda w, g, p: _per_head(w[:, 1:, 1:], _distances(g, p)).mean(),
             lambda w, g, p: _per_head(w.mean(0, keepdim=True)[:, 1:, 1:], _distances(g, p))[0],
+            lambda w, g, p: (_shares(w) * _distances(g, p)).sum(-1).mean(0),
+            lambda w, g, p: (_shares(w) * _distances(g, p)).sum(-1).mean(-1).sum(),
         ),
         Mistake(
             "rows and columns of the grid exchanged",
