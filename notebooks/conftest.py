@@ -1,4 +1,4 @@
-"""How nbval runs the lessons: one failure for one bug, time for slow cells, and the time of each beside its budget."""
+"""nbval on the lessons: one failure for one bug, and the time that each lesson takes."""
 
 import collections
 
@@ -6,8 +6,12 @@ import pytest
 
 from course_utils.lessons import LESSONS
 
-OUTPUT_SECONDS = 60  # nbval waits 5 s for a cell's output, whatever the cell's own limit is
-BUDGETS = {each.file.removesuffix(".ipynb"): each.budget for each in LESSONS if each.written}
+OUTPUT_SECONDS = (
+    60  # nbval waits 5 s for a cell's output, whatever the cell's own limit is
+)
+BUDGETS = {
+    each.file.removesuffix(".ipynb"): each.budget for each in LESSONS if each.written
+}
 
 _broken = set()
 _seconds = collections.Counter()

@@ -84,9 +84,9 @@ if importlib.util.find_spec("course_utils") is None:
     from IPython.core.error import UsageError
 
     raise UsageError(
-        "This copy of the course has no address from which it could be fetched: install "
-        "it as README.md says, or, if the copy is yours, run  make publish "
-        "REPO=owner/name  once."
+        "This copy of the course has no address from which it could be fetched: "
+        "install it as README.md says, or, if the copy is yours, run  "
+        "make publish REPO=owner/name  once."
     )"""
 
 # --no-deps leaves Colab's torch and numpy alone; it may lack the three small packages.
