@@ -406,7 +406,7 @@ def _train_examples() -> list[tuple[Any, ...]]:
         return torch.randn(size, *shape, generator=numbers), torch.randint(3, (size,), generator=numbers)
 
     def weight(inputs: int) -> tuple[tuple[float, ...], ...]:
-        return tuple(map(tuple, _random(3, inputs).tolist()))
+        return tuple(tuple(round(value, 1) for value in row) for row in _random(3, inputs).tolist())
 
     one = (torch.ones(1, 1, 1, 1), torch.tensor([0]))  # an image of one pixel
     return [
@@ -439,6 +439,8 @@ def _loop(
             for action in order.split():
                 if action == "backward":
                     value.backward()
+                elif action == "clip":
+                    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
                 elif action == "step":
                     optimizer.step()
                 else:
@@ -486,13 +488,20 @@ train_steps = Exercise(
         ),
         Mistake(
             "one number for all batches",
-            "You return one number. One for each batch is asked: collect them in a list, so that they can be drawn.",
+            "One number comes back. One for each batch is asked: collect them in a list that begins empty before the "
+            "loop, so that they can be drawn.",
             *_both(finish=lambda losses: losses[-1]),
+            *_both(finish=lambda losses: losses[-1:]),
             *_both(finish=lambda losses: sum(losses) / len(losses)),
             *_both(finish=sum),
             *_both(finish=lambda losses: losses[-1], note="graph"),
             *_both(finish=lambda losses: sum(losses) / len(losses), note="graph"),
             *_both(finish=sum, note="graph"),
+        ),
+        Mistake(
+            "the gradients are clipped",
+            "You clip the gradients. That is often a good idea, but it changes the steps, and here it is not asked.",
+            *_both("backward clip step forget"),
         ),
         Mistake(
             "the losses are tensors",

@@ -205,6 +205,31 @@ def says_nothing(model, optimizer, batches):
     trained(model, optimizer, batches)
 
 
+def list_in_the_loop(model, optimizer, batches):
+    model.train()
+    for images, labels in batches:
+        losses = []
+        loss = functional.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def clipped(model, optimizer, batches):
+    model.train()
+    losses = []
+    for images, labels in batches:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(images), labels)
+        losses.append(loss.item())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=1)
+        optimizer.step()
+    return losses
+
+
 def leaves_early(model, optimizer, batches):
     model.train()
     for images, labels in batches:
@@ -392,6 +417,8 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (training.train_steps, "only the first batch", leaves_early),
     (training.train_steps, "one number for all batches", mean_loss),
     (training.train_steps, "one number for all batches", last_loss),
+    (training.train_steps, "one number for all batches", list_in_the_loop),
+    (training.train_steps, "the gradients are clipped", clipped),
     (training.train_steps, "the losses are tensors", with_graphs),
     (training.train_steps, "the losses are tensors", stacked),
     (training.train_steps, "gradients add up", forgets_once),
