@@ -41,7 +41,8 @@ def training_picture(
         The figure: curves above, the pictures below them, then the confusion matrix beside the shares.
     """
     said = ", ".join(f"{label} {share:.1f}%" for label, share in shares.items())
-    figure = new_figure((10, 11.5), f"{words} {name}: {said}.")
+    figure = new_figure((11.5, 12), f"{words} {name}: {said}.")
+    figure.set_layout_engine("constrained")  # "compressed" cuts off what stands left of the axes of a subfigure
     upper, middle, lower = figure.subfigures(3, 1, squeeze=False, height_ratios=[3, 3.7, 5])[:, 0]
 
     axes = upper.subplots(1, 2)

@@ -39,14 +39,15 @@ class Recipe(Settings):
             matrices inside the blocks and AdamW for the rest (see :class:`course_utils.training.muon.Muon`).
         learning_rate: Peak learning rate, the same for both optimisers.
         final_learning_rate: Where the cosine ends (Loshchilov and Hutter 2017, arXiv 1608.03983).
-        warmup: Share of the steps over which the rate rises from 0 to its peak.
+        warmup: Share of the steps over which the rate rises to its peak, in equal parts; the first step has one part.
         betas: AdamW's two decay rates.
         weight_decay: On weight matrices only: not on biases, norms, tokens, position codes and bias tables.
         clip_norm: Largest allowed norm of the whole gradient. 0 switches clipping off.
         label_smoothing: Share of the target spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567).
         early_patch_size: Patch size in the early steps; 0 for the model's own. Patches twice as wide make a quarter as
-            many tokens and a step about four times as cheap, and what it teaches lasts (Anagnostidis et al. 2024,
-            arXiv 2311.03233). The parameters keep their shapes: see :class:`course_utils.model.resize.AtPatchSize`.
+            many tokens, so about a quarter of the multiply-adds and a step about three times as fast, and what it
+            teaches lasts (Anagnostidis et al. 2024, arXiv 2311.03233). The parameters keep their shapes: see
+            :class:`course_utils.model.resize.AtPatchSize`.
         early: Share of the steps, at the start, that have ``early_patch_size``.
         whitening: Where the map from patches to tokens starts: 0 at random; else it whitens the patches of the training
             images, and this is the standard deviation of a token's numbers (see

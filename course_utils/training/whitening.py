@@ -15,7 +15,8 @@ def whitening_weight(patches: Tensor, embed_dim: int, std: float) -> Tensor:
 
     Patches are mostly brightness: their numbers go up and down together, so most directions of a random map see little
     else. Whitening looks along the principal components of the patches, each divided by its standard deviation.
-    So all of them, fine stripes too, enter with the same size. If D is more than C*P*P, the components follow again
+    So fine stripes enter nearly as strongly as brightness; only the very finest patterns stay smaller, by the 0.01
+    below. If D is more than C*P*P, the components follow again
     with the other sign.
 
     Args:

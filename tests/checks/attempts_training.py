@@ -76,6 +76,17 @@ def always_to_one(step, total_steps, peak, warmup_steps):
     return fall(step, total_steps, 1, warmup_steps)
 
 
+def one_too_many(step, total_steps, peak, warmup_steps):
+    if step <= warmup_steps:
+        return (step + 1) / warmup_steps * peak
+    return fall(step, total_steps, peak, warmup_steps)
+
+
+def with_a_floor(step, total_steps, peak, warmup_steps):
+    rate = squared_cosine(step, total_steps, peak, warmup_steps)
+    return rate if rate > 1e-5 else 1e-5
+
+
 # --- cross_entropy
 
 
@@ -148,6 +159,161 @@ def textbook_softmax(logits, labels):
     return -torch.log(torch.softmax(logits, 1))[hot].mean()
 
 
+def twice(logits, labels):
+    probabilities = torch.softmax(logits, dim=1)
+    return functional.nll_loss(torch.log_softmax(probabilities, dim=1), labels)
+
+
+def a_little_more(logits, labels):
+    shares = logits.softmax(-1)[range(len(labels)), labels]
+    return torch.log(shares + 1e-8).mean().neg()
+
+
+def never_below(logits, labels):
+    shares = torch.clamp(logits.softmax(-1), min=1e-12)
+    return sum(-shares[i, label].log() for i, label in enumerate(labels)) / len(labels)
+
+
+def borrowed(logits, labels):
+    return torch.nn.CrossEntropyLoss()(logits, labels)
+
+
+def as_a_number(logits, labels):
+    return by_shifting(logits, labels).item()
+
+
+# --- train_steps
+
+
+def trained(model, optimizer, batches, parts=("forget", "backward", "step"), mode=True, loss=functional.cross_entropy):
+    """Take the parts of each step in an order of one's choice."""
+    model.train(mode)
+    values = []
+    for x, y in batches:
+        value = loss(model(x), y)
+        for part in parts:
+            {"forget": optimizer.zero_grad, "backward": value.backward, "step": optimizer.step}[part]()
+        values.append(float(value.detach()))
+    return values
+
+
+def order(*parts, mode=True):
+    return lambda model, optimizer, batches: trained(model, optimizer, batches, parts, mode)
+
+
+def says_nothing(model, optimizer, batches):
+    trained(model, optimizer, batches)
+
+
+def list_in_the_loop(model, optimizer, batches):
+    model.train()
+    for images, labels in batches:
+        losses = []
+        loss = functional.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def clipped(model, optimizer, batches):
+    model.train()
+    losses = []
+    for images, labels in batches:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(images), labels)
+        losses.append(loss.item())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=1)
+        optimizer.step()
+    return losses
+
+
+def leaves_early(model, optimizer, batches):
+    model.train()
+    for images, labels in batches:
+        optimizer.zero_grad()
+        loss = torch.nn.CrossEntropyLoss()(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        return [loss.item()]
+
+
+def mean_loss(model, optimizer, batches):
+    total = 0.0
+    model.train()
+    for images, labels in batches:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+    return total / len(batches)
+
+
+def last_loss(model, optimizer, batches):
+    return trained(model, optimizer, batches)[-1]
+
+
+def with_graphs(model, optimizer, batches):
+    model.train()
+    kept = []
+    for images, labels in batches:
+        kept += [functional.cross_entropy(model(images), labels)]
+        optimizer.zero_grad()
+        kept[-1].backward()
+        optimizer.step()
+    return kept
+
+
+def stacked(model, optimizer, batches):
+    return torch.stack([loss.detach() for loss in with_graphs(model, optimizer, batches)])
+
+
+def forgets_once(model, optimizer, batches):
+    optimizer.zero_grad()
+    return trained(model, optimizer, batches, ("backward", "step"))
+
+
+def flattered(model, optimizer, batches):
+    model.train()
+    losses = []
+    for images, labels in batches:
+        functional.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        with torch.no_grad():
+            losses.append(functional.cross_entropy(model(images), labels).item())
+    return losses
+
+
+def of_probabilities(model, optimizer, batches):
+    return trained(model, optimizer, batches, loss=lambda x, y: functional.cross_entropy(torch.softmax(x, dim=-1), y))
+
+
+def added(model, optimizer, batches):
+    return trained(model, optimizer, batches, loss=lambda x, y: functional.cross_entropy(x, y, reduction="none").sum())
+
+
+def all_together(model, optimizer, batches):
+    model.train()
+    losses, whole = [], 0
+    for images, labels in batches:
+        loss = functional.cross_entropy(model(images), labels)
+        whole = whole + loss
+        losses.append(loss.item())
+    optimizer.zero_grad()
+    whole.backward()
+    optimizer.step()
+    return losses
+
+
+def asleep(model, optimizer, batches):
+    model.eval()
+    return trained(model, optimizer, batches, mode=False)
+
+
 # --- confusion_matrix
 
 
@@ -155,6 +321,13 @@ def looped(predicted, labels, num_classes):
     table = torch.zeros(num_classes, num_classes, dtype=torch.long)
     for says, true in zip(predicted, labels, strict=True):
         table[true, says] += 1
+    return table
+
+
+def in_floats(predicted, labels, num_classes):
+    table = torch.zeros(num_classes, num_classes)
+    for i in range(len(labels)):
+        table[labels[i], predicted[i]] += 1
     return table
 
 
@@ -210,6 +383,8 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (training.learning_rate_at, "the warm-up starts at 0", from_zero_to_the_peak),
     (training.learning_rate_at, "the warm-up does not reach the peak", never_up),
     (training.learning_rate_at, "the cosine does not reach the end", never_at_the_end),
+    (training.learning_rate_at, "the warm-up is one step too long", one_too_many),
+    (training.learning_rate_at, "a floor above 0", with_a_floor),
     (training.learning_rate_at, "the cosine counts from step 0", since_the_start),
     (training.learning_rate_at, "the cosine counts from step 0", since_the_start_short),
     (training.learning_rate_at, "a straight line", line),
@@ -233,6 +408,32 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (training.cross_entropy, "another logarithm", in_bits_and_overflowing),
     (training.cross_entropy, "large numbers overflow", textbook),
     (training.cross_entropy, "large numbers overflow", textbook_softmax),
+    (training.cross_entropy, "softmax twice", twice),
+    (training.cross_entropy, "a small number against the logarithm of 0", a_little_more),
+    (training.cross_entropy, "a small number against the logarithm of 0", never_below),
+    (training.cross_entropy, "the ready-made function", borrowed),
+    (training.cross_entropy, "a plain number", as_a_number),
+    (training.train_steps, "the losses are not returned", says_nothing),
+    (training.train_steps, "only the first batch", leaves_early),
+    (training.train_steps, "one number for all batches", mean_loss),
+    (training.train_steps, "one number for all batches", last_loss),
+    (training.train_steps, "one number for all batches", list_in_the_loop),
+    (training.train_steps, "the gradients are clipped", clipped),
+    (training.train_steps, "the losses are tensors", with_graphs),
+    (training.train_steps, "the losses are tensors", stacked),
+    (training.train_steps, "gradients add up", forgets_once),
+    (training.train_steps, "gradients add up", order("backward", "step", mode=False)),
+    (training.train_steps, "the weights never change", order("backward", "forget")),
+    (training.train_steps, "the weights never change", order("backward", "forget", "step")),
+    (training.train_steps, "the weights never change", order("forget", "step")),
+    (training.train_steps, "the step comes before the gradients", order("step", "forget", "backward")),
+    (training.train_steps, "the step comes before the gradients", order("step", "backward")),
+    (training.train_steps, "the loss is measured after the step", flattered),
+    (training.train_steps, "softmax before the loss", of_probabilities),
+    (training.train_steps, "sum instead of mean", added),
+    (training.train_steps, "one step for all batches", all_together),
+    (training.train_steps, "not in training mode", asleep),
+    (training.confusion_matrix, "floats instead of whole numbers", in_floats),
     (training.confusion_matrix, "rows and columns exchanged", exchanged),
     (training.confusion_matrix, "each pair is counted once", all_at_once),
     (training.confusion_matrix, "only the right answers", agreeing),
@@ -268,7 +469,55 @@ def log_sum_exp(logits, labels):
 def by_shifting(logits, labels):
     shifted = logits - logits.max(1, keepdim=True).values
     right = (shifted * functional.one_hot(labels, logits.shape[1])).sum(1)
-    return torch.mean(shifted.exp().sum(1).log() - right).item()
+    return torch.mean(shifted.exp().sum(1).log() - right)
+
+
+def by_gather(logits, labels):
+    return -torch.take_along_dim(functional.log_softmax(logits, dim=1), labels.unsqueeze(1), dim=1).mean(dim=0)[0]
+
+
+def plain_loop(model, optimizer, batches):
+    model.train()
+    losses = []
+    for images, labels in batches:
+        logits = model(images)
+        loss = functional.cross_entropy(logits, labels)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
+def forgets_in_the_model(model, optimizer, batches):
+    model.train()
+
+    def step(batch):
+        model.zero_grad()
+        loss = torch.nn.CrossEntropyLoss()(model(batch[0]), batch[1])
+        loss.backward()
+        optimizer.step()
+        return loss.detach().numpy()
+
+    return tuple(step(batch).item() for batch in batches)
+
+
+def with_a_closure(model, optimizer, batches):
+    losses = []
+    for i in range(len(batches)):
+        model.train()
+
+        def closure(i=i):
+            optimizer.zero_grad(set_to_none=False)
+            loss = (
+                torch.logsumexp(model(batches[i][0]), 1)
+                - model(batches[i][0])[range(len(batches[i][1])), batches[i][1]]
+            )
+            loss.mean().backward()
+            return loss.mean()
+
+        losses += [np.float64(optimizer.step(closure).item())]
+    return losses
 
 
 def counted(predicted, labels, num_classes):
@@ -286,6 +535,12 @@ RIGHT_ATTEMPTS: list[tuple[Exercise, Callable]] = [
     (training.cross_entropy, mean_of_rows),
     (training.cross_entropy, log_sum_exp),
     (training.cross_entropy, by_shifting),
+    (training.cross_entropy, by_gather),
+    (training.train_steps, plain_loop),
+    (training.train_steps, order("forget", "backward", "step")),
+    (training.train_steps, order("backward", "step", "forget")),
+    (training.train_steps, forgets_in_the_model),
+    (training.train_steps, with_a_closure),
     (training.confusion_matrix, looped),
     (training.confusion_matrix, counted),
     (training.confusion_matrix, multiplied),
