@@ -1,4 +1,4 @@
-"""nbval on the lessons: one failure for one bug, and the time that each lesson takes."""
+"""nbval on the lessons: one failure for one bug, and the time that each one takes."""
 
 import collections
 
