@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.checks.blocks import Flawed, as_in_a_model, no_gradient, other_type
 from course_utils.checks.core import Exercise, Mistake, same_value
+from course_utils.checks.in_a_model import Flawed, as_in_a_model, no_gradient, other_type
 from course_utils.model.blocks import TransformerBlock
 from course_utils.model.config import ViTConfig
 from course_utils.model.vit import VisionTransformer
