@@ -15,11 +15,12 @@ from course_utils.training.recipes import Recipe
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Split the parameters: weight matrices of linear maps decay, all else does not.
 
-    Biases, norms, class token, registers, position codes and bias tables do not decay. The matrices inside transformer
-    blocks are a group of their own, marked for :class:`Muon`, which is not meant for the first and the last map.
+    Biases, norms, class token, registers, position codes and bias tables do not decay. The matrices inside blocks are
+    a group of their own, marked for :class:`Muon`, which is not meant for the first and the last map. A block is a
+    transformer block, or any module that says so with an attribute ``is_block = True``.
     """
     matrices = {id(module.weight) for module in model.modules() if isinstance(module, (nn.Linear, nn.Conv2d))}
-    blocks = [module for module in model.modules() if isinstance(module, TransformerBlock)]
+    blocks = [module for module in model.modules() if isinstance(module, TransformerBlock) or is_block(module)]
     hidden = {id(p) for block in blocks for p in block.parameters()} & matrices
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
@@ -27,6 +28,11 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
         {"params": [p for p in parameters if id(p) in matrices - hidden], "weight_decay": weight_decay},
         {"params": [p for p in parameters if id(p) not in matrices], "weight_decay": 0.0},
     ]
+
+
+def is_block(module: nn.Module) -> bool:
+    """Whether a module says that it is a block, one of the layers between the first map and the last."""
+    return getattr(module, "is_block", False) is True
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe, fused: bool, precision: str = "fp32") -> torch.optim.Optimizer:
