@@ -78,7 +78,7 @@ def train(options: argparse.Namespace) -> int:
             raise ValueError("--image-size resizes the pictures of --data FOLDER; CIFAR-10 stays as it is.")
         config = at_size(config, options.image_size)
     if options.snapshots and not isinstance(config, ViTConfig):
-        raise ValueError(f"--snapshots keeps position codes and attention, and a {options.kind} has none: leave it out.")
+        raise ValueError(f"--snapshots keeps codes and attention maps, but a {options.kind} has none: leave it out.")
     if options.snapshots and recipe.early:
         raise ValueError(
             f"--snapshots shows one grid of patches from beginning to end, but this recipe begins with patches of "
