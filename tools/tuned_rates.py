@@ -8,8 +8,8 @@ A line that is to be written ends with its source, and names what it is for:
 
     recipe = { optimizer = "muon", learning_rate = 4e-3 } # the best of cnn_rates for the CNN
 
-The variants of a tuning set are called "CNN, Muon 4e-3". The best is the one with the highest accuracy on the validation
-images, of two that are level the first.
+The variants of a tuning set are called "CNN, Muon 4e-3". The best is the one with the highest accuracy on the
+validation images, of two that are level the first.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pathlib import Path
 from course_utils.analysis.snapshots import RESULTS_FOLDER
 from course_utils.experiments.results import Results, load_results
 
-LINE = re.compile(r"recipe = \{.*\} # the best of (\w+) for the (.+)")
+LINE = re.compile(r'recipe = \{ optimizer = "(\w+)", learning_rate = (\S+) \} # the best of (\w+) for the (.+)')
 
 
-def best_recipe(results: Results, model: str) -> str:
-    """Return the line's part in front of its comment.
+def best_recipe(results: Results, model: str) -> tuple[str, float]:
+    """Return the optimiser and the learning rate that were best for a model.
 
     Raises:
         ValueError: Nothing of that model was tried.
@@ -35,15 +35,20 @@ def best_recipe(results: Results, model: str) -> str:
     if not tried:
         raise ValueError(f"{results.name} holds no run of {model!r}.")
     recipe = max(tried, key=lambda record: record["validation"]["accuracy"])["recipe"]
-    return f'recipe = {{ optimizer = "{recipe["optimizer"]}", learning_rate = {recipe["learning_rate"]:g} }}'
+    return recipe["optimizer"], recipe["learning_rate"]
 
 
 def rewrite(text: str, results: Path) -> str:
     """Return the text of a set file with the best recipes in it."""
 
     def replaced(match: re.Match) -> str:
-        name, model = match.groups()
-        return f"{best_recipe(load_results(name, results), model)} # the best of {name} for the {model}"
+        before, rate_before, name, model = match.groups()
+        optimizer, rate = best_recipe(load_results(name, results), model)
+        if (optimizer, rate) == (before, float(rate_before)):
+            return match[0]  # 4e-3 stays 4e-3
+        return (
+            f'recipe = {{ optimizer = "{optimizer}", learning_rate = {rate:g} }} # the best of {name} for the {model}'
+        )
 
     return LINE.sub(replaced, text)
 

@@ -40,14 +40,7 @@ def test_the_best_on_validation_is_written(tmp_path):
 @pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.toml")), ids=lambda path: path.stem)
 def test_every_set_has_the_rates_that_were_found(path):
     text = path.read_text(encoding="utf-8")
-    named = {match[1] for match in TOOL["LINE"].finditer(text)}
+    named = {match[3] for match in TOOL["LINE"].finditer(text)}
     if not all((RESULTS_FOLDER / name).exists() for name in named):
         pytest.skip("its tuning set is not recorded yet")
-    fresh = TOOL["rewrite"](text, RESULTS_FOLDER)
-    assert same_numbers(fresh) == same_numbers(text)
-
-
-def same_numbers(text):
-    """Lines with what they say, not how: 4e-3 is 0.004."""
-    return [(line.split("=")[0], float(line.split("learning_rate = ")[1].split(" }")[0]), '"muon"' in line)
-            for line in text.splitlines() if "# the best of" in line]  # fmt: skip
+    assert TOOL["rewrite"](text, RESULTS_FOLDER) == text
