@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.analysis import attention_maps
+from course_utils.analysis import attention_maps, invariance
 from course_utils.data import ImageSet, normalisation_of
 from course_utils.experiments.timing import work_of
 from course_utils.model.embeddings import grid_coordinates
@@ -171,9 +171,29 @@ def speed(subject: Subject) -> dict[str, float]:
     }
 
 
+def shift_test(subject: Subject) -> dict[str, Any]:
+    """How often the model is right on pictures that were moved. See ``invariance.shift_test``."""
+    images = subject.validation_set
+    return invariance.shift_test(subject.model, images.images, images.labels, precision=subject.precision)
+
+
+def scramble_test(subject: Subject) -> dict[str, Any]:
+    """How often the model is right on pictures whose pieces changed places. See ``invariance.scramble_test``."""
+    images = subject.validation_set
+    return invariance.scramble_test(subject.model, images.images, images.labels, precision=subject.precision)
+
+
 MEASUREMENTS: dict[str, Callable[[Subject], Any]] = {
     function.__name__: function
-    for function in (attention_distance, attention_entropy, position_similarity, deletion_test, speed)
+    for function in (
+        attention_distance,
+        attention_entropy,
+        position_similarity,
+        deletion_test,
+        speed,
+        shift_test,
+        scramble_test,
+    )
 }
 
 
