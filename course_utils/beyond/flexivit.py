@@ -29,12 +29,12 @@ PATCH_SIZES = (2, 4, 8, 16)  # for images of 32 pixels
 class FlexiViTConfig(ViTConfig):
     """Settings of a :class:`FlexiViT`: those of the Vision Transformer, and the sizes of the two parts that are kept.
 
-    The defaults make 1.9 million parameters: those of `cifar_flexi`, which ships.
+    The defaults make 1.8 million parameters: those of `cifar_flexi`, which ships.
 
     Attributes:
         patch_size: Which patches are cut if nobody asks for others. No parameter has a shape that depends on it.
-        base_patch_size: Side of the kernel that is kept, in pixels. All others are made from it. It should not be
-            smaller than the largest patch that is wanted: such a patch would be seen as coarsely as the kernel is.
+        base_patch_size: Side of the kernel that is kept, in pixels. All others are made from it. A larger patch is seen
+            as coarsely as this kernel is; for a smaller one, many numbers of it move together.
         base_grid: Rows and columns of the position codes that are kept. One number means a square.
 
     Raises:
@@ -44,7 +44,7 @@ class FlexiViTConfig(ViTConfig):
 
     num_heads: Size = 6
     mlp_ratio: Positive = 2.0
-    base_patch_size: Size = 16
+    base_patch_size: Size = 8
     base_grid: Sides = 8
 
     def __post_init__(self) -> None:
