@@ -135,6 +135,8 @@ def _described(value: Any) -> str:
         return f"{value:.6g}"
     if isinstance(value, nn.Module):
         return type(value).__name__
+    if inspect.isgenerator(value) or inspect.isroutine(value):
+        return kind(value)  # its repr is an address
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
