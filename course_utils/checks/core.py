@@ -65,6 +65,7 @@ class Exercise:
         run: How an attempt is run on one example; by default it is called with the arguments.
         tolerance: How far numbers may lie from the right ones, absolutely and relatively.
         forbidden: What the learner should do without: names of PyTorch's functions, and Python functions themselves.
+        needed: Names of PyTorch's functions of which one is to be used.
         in_a_model: Whether the function is made for a model: then the exact type of floats and the gradient count.
 
     Example:
@@ -81,6 +82,7 @@ class Exercise:
     run: Callable[..., Any] = field(default=lambda attempt, *arguments: attempt(*arguments))
     tolerance: float = 1e-4
     forbidden: tuple[Any, ...] = ()
+    needed: tuple[str, ...] = ()
     in_a_model: bool = True
 
     def __post_init__(self) -> None:
@@ -160,7 +162,7 @@ class Exercise:
         forbidden: Sequence[Any],
     ) -> Flawed | None:
         results = [each.value for each in found], [each.value for each in expected]
-        return flaw_of(self.run, attempt, self.answer, examples, results, forbidden, self.in_a_model)
+        return flaw_of(self.run, attempt, self.answer, examples, results, forbidden, self.needed, self.in_a_model)
 
     def _wrong(self, text: str, mistake: str | None = None, printed: str = "") -> Verdict:
         return Verdict("wrong", f"{self.name}: not right yet. {text}", mistake, printed)

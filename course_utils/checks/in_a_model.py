@@ -14,7 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from course_utils.checks.mistakes import NO_GRADIENT, NOT_WHOLE, OTHER_TYPE, PLAIN_NUMBER, READY_MADE, Mistake
+from course_utils.checks.mistakes import (
+    ANOTHER_WAY,
+    NO_GRADIENT,
+    NOT_WHOLE,
+    OTHER_TYPE,
+    PLAIN_NUMBER,
+    READY_MADE,
+    Mistake,
+)
 from course_utils.checks.values import is_number, plain
 from course_utils.checks.world import guarded_run
 
@@ -44,10 +52,13 @@ class Flawed:
 # --- who made the result
 
 
-def ready_made(
-    run: Run, attempt: Callable[..., Any], examples: list[Example], forbidden: Sequence[Any]
+def others_work(
+    run: Run, attempt: Callable[..., Any], examples: list[Example], forbidden: Sequence[Any], needed: Sequence[str]
 ) -> Flawed | None:
-    """Say whether an attempt calls a forbidden function: one of PyTorch, by its name, or one of the package, itself."""
+    """Say whether an attempt calls a function that it should not, or none of those that it should.
+
+    Functions of PyTorch are known by their names, those of the package by themselves, whatever they are called.
+    """
     names = {each for each in forbidden if isinstance(each, str)}
     codes = {each.__code__ for each in forbidden if hasattr(each, "__code__")}
     calls = _Calls(codes)
@@ -56,11 +67,15 @@ def ready_made(
         with calls:
             return attempt(*arguments)
 
-    for example in examples if forbidden else ():
+    for example in examples if forbidden or needed else ():
         guarded_run(functools.partial(run, watched, *copy.deepcopy(example)))
     if calls.met:
         return Flawed("the package's", READY_MADE, "the right numbers, made by the course's own function")
-    return Flawed("PyTorch's", READY_MADE, "the right numbers, made by PyTorch's own") if calls.names & names else None
+    if calls.names & names:
+        return Flawed("PyTorch's", READY_MADE, "the right numbers, made by PyTorch's own")
+    if needed and not calls.names.intersection(needed):
+        return Flawed("another way", ANOTHER_WAY, f"the right numbers, made without {needed[0]}")
+    return None
 
 
 class _Calls(TorchFunctionMode):
@@ -255,6 +270,7 @@ def flaw_of(
     examples: list[Example],
     results: tuple[list[Any], list[Any]],
     forbidden: Sequence[Any],
+    needed: Sequence[str],
     in_a_model: bool,
 ) -> Flawed | None:
     """Say what is wrong with an attempt whose numbers are all right; None if nothing is.
@@ -266,11 +282,12 @@ def flaw_of(
         examples: The arguments that were tried.
         results: What the attempt gave for each example, and what is right.
         forbidden: Names of PyTorch's functions, or functions of Python, that the learner should do without.
+        needed: Names of PyTorch's functions of which one is to be used.
         in_a_model: Whether the exact type of floats and the gradient count.
     """
     if attempt is answer:
         return None
-    if (flaw := ready_made(run, attempt, examples, forbidden)) is not None:
+    if (flaw := others_work(run, attempt, examples, forbidden, needed)) is not None:
         return flaw
     if (flaw := wrong_type(*results, strict=in_a_model)) is not None:
         return flaw

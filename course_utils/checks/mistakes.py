@@ -75,6 +75,10 @@ READY_MADE = Mistake(
     "a ready-made function",
     "The result is right, but a ready-made function has done the work. Here the point is to write it yourself.",
 )
+ANOTHER_WAY = Mistake(
+    "another way than asked",
+    "The result is right, but it was made in another way. The task names the function to use.",
+)
 
 GENERAL = (
     NOT_A_FUNCTION,
@@ -87,4 +91,5 @@ GENERAL = (
     OTHER_TYPE,
     NOT_WHOLE,
     READY_MADE,
+    ANOTHER_WAY,
 )

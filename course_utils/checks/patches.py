@@ -281,6 +281,13 @@ embed_by_convolution = Exercise(
             lambda images, weight, bias, p: _features(images, weight, bias, p),
             lambda images, weight, bias, p: _features(images, weight, bias, p).permute(0, 2, 3, 1),
         ),
+        Mistake(
+            "patches cut in place of a convolution",
+            "The tokens are right, but you cut patches and multiply them by the weight, as before. Here one call of "
+            "`F.conv2d` does both.",
+            lambda images, weight, bias, p: F.unfold(images, p, stride=p).transpose(1, 2) @ weight.T + bias,
+        ),
     ),
     "Your convolution gives the tokens of the linear map: a patch embedding is a convolution with kernel and stride P.",
+    needed=("conv2d",),
 )

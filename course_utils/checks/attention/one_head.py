@@ -128,7 +128,7 @@ softmax = Exercise(
         ),
     ),
     "Every row sums to 1 over the last axis, and numbers of 1000 do not break it.",
-    forbidden=("softmax", "log_softmax"),
+    forbidden=("softmax", "log_softmax", "softmin", "special_softmax", "special_log_softmax", "_softmax"),
 )
 
 

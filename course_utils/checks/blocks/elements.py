@@ -171,7 +171,7 @@ layer_norm = Exercise(
     ),
     "Each token has its own mean and variance, then come scale and shift: your function equals nn.LayerNorm.",
     run=_with_any_axes,
-    forbidden=("layer_norm", "native_layer_norm", "batch_norm", blocks.layer_norm),
+    forbidden=("layer_norm", "native_layer_norm", "batch_norm", "group_norm", "instance_norm", blocks.layer_norm),
 )
 
 

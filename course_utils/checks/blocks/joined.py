@@ -194,6 +194,12 @@ drop_path = Exercise(
             lambda x, draw, rate: x * (draw >= rate).view(-1, 1, 1) / rate,
         ),
         Mistake(
+            "divided by the share of this batch",
+            "You divide by the share of images that happened to be kept. That share changes from batch to batch, and "
+            "is 0 if all are dropped. Divide by the probability of being kept, which is always the same.",
+            lambda x, draw, rate: x * (draw >= rate).view(-1, 1, 1) / (draw >= rate).float().mean(),
+        ),
+        Mistake(
             "along the wrong axis",
             "Your mask runs along the tokens, or along the numbers of a token. A draw belongs to an image, the first "
             "axis of (B, N, D). PyTorch lines shapes up from the right: which shape must the mask have?",
