@@ -9,9 +9,9 @@ from course_utils.cli.kinds import recipe_name
 from course_utils.cli.options import settings
 
 if TYPE_CHECKING:
-    from course_utils.data import ImageSet
     from torch import nn
 
+    from course_utils.data import ImageSet
     from course_utils.model.vit import VisionTransformer
     from course_utils.support.settings import Settings
     from course_utils.training.recipes import Recipe
