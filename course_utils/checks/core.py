@@ -18,9 +18,20 @@ from typing import Any
 from torch import Tensor
 
 from course_utils.checks import mistakes as general
-from course_utils.checks.in_a_model import Flawed, flaw_of
+from course_utils.checks.in_a_model import Demands, Flawed, flaw_of
 from course_utils.checks.mistakes import Mistake
-from course_utils.checks.values import cut, describe, differs_how, guarded, kind, plain, same_kind, same_value
+from course_utils.checks.slips import NOTHING_RETURNED, SIZES_WRITTEN_IN, SLIPS, VIEW_AFTER_PERMUTE, slipped
+from course_utils.checks.values import (
+    all_finite,
+    cut,
+    describe,
+    differs_how,
+    guarded,
+    kind,
+    plain,
+    same_kind,
+    same_value,
+)
 from course_utils.checks.world import Outcome, run_on, usual_settings
 
 __all__ = ["Exercise", "Mistake", "Verdict", "describe", "kind", "progress", "same_value"]
@@ -67,6 +78,8 @@ class Exercise:
         forbidden: What the learner should do without: names of PyTorch's functions, and Python functions themselves.
         needed: Names of PyTorch's functions of which one is to be used.
         in_a_model: Whether the function is made for a model: then the exact type of floats and the gradient count.
+        gradient: Whether the gradient counts, if so.
+        no_loop: A small and a large example that need the same number of PyTorch's calls if there is no loop.
 
     Example:
         >>> double = Exercise("double", lambda x: 2 * x, lambda: [(1.0,), (3.0,)], (), "It doubles.")
@@ -84,6 +97,8 @@ class Exercise:
     forbidden: tuple[Any, ...] = ()
     needed: tuple[str, ...] = ()
     in_a_model: bool = True
+    gradient: bool = True
+    no_loop: tuple[tuple[Any, ...], ...] = ()
 
     def __post_init__(self) -> None:
         _exercises[self.name] = self
@@ -116,16 +131,36 @@ class Exercise:
         if not wrong:
             return self._with_right_numbers(attempt, examples, found, expected)
         first = wrong[0]
-        shown, said = self._show(examples[first], found[first], expected[first]), found[first].printed
+        if (mistake := self._recognised(examples, found, range(len(examples)))) is not None:
+            return self._named(mistake, examples[first], found[first], expected[first])
+        # a second slip may hide the first: numbers too large for a float, sizes that do not fit
+        sound = [index for index, each in enumerate(found) if each.error is None and all_finite(each.value)]
+        seen = [index for index in sound if index in wrong] if 1 < len(sound) < len(found) else []
+        if seen and (mistake := self._recognised(examples, found, sound)) is not None:
+            return self._named(mistake, examples[seen[0]], found[seen[0]], expected[seen[0]])
+        for slip in SLIPS:
+            for change in slip.imitations:
+                made = (Outcome(slipped(change, each.value)) for each in expected)
+                if all(map(self._same, found, made)):
+                    return self._named(slip, examples[first], found[first], expected[first])
+        hint, name = self._general_hint(found[first], expected[first])
+        if first:
+            hint = f"Right for the first {first} of {len(examples)} examples, but not for the one below. {hint}"
+            if name is None and (found[first].error is not None or _other_shape(found[first], expected[first])):
+                hint, name = f"{hint} {SIZES_WRITTEN_IN.hint}", SIZES_WRITTEN_IN.name
+        return self._named(Mistake(name or "", hint), examples[first], found[first], expected[first])
+
+    def _recognised(self, examples: list[Any], found: list[Outcome], among: Sequence[int]) -> Mistake | None:
+        """Return the mistake of this exercise that gives what was found, in these examples."""
         for mistake in self.mistakes:
             for imitation in mistake.imitations:
-                made = (run_on(self.run, imitation, example) for example in examples)
-                if all(map(self._same, found, made)):
-                    return self._wrong(f"{mistake.hint}\n{shown}", mistake.name, said)
-        hint, name = self._general_hint(found[first], expected[first])
-        if first and found[first].error is None:
-            hint = f"Right for the first {first} of {len(examples)} examples, but not for the one below. {hint}"
-        return self._wrong(f"{hint}\n{shown}", name, said)
+                if all(self._same(found[index], run_on(self.run, imitation, examples[index])) for index in among):
+                    return mistake
+        return None
+
+    def _named(self, mistake: Mistake, example: Any, found: Outcome, expected: Outcome) -> Verdict:
+        shown = self._show(example, found, expected)
+        return self._wrong(f"{mistake.hint}\n{shown}", mistake.name, found.printed)
 
     def _with_right_numbers(
         self, attempt: Callable[..., Any], examples: list[Any], found: list[Outcome], expected: list[Outcome]
@@ -162,10 +197,13 @@ class Exercise:
         forbidden: Sequence[Any],
     ) -> Flawed | None:
         results = [each.value for each in found], [each.value for each in expected]
-        return flaw_of(self.run, attempt, self.answer, examples, results, forbidden, self.needed, self.in_a_model)
+        return flaw_of(self.run, attempt, self.answer, examples, results, self._demands(forbidden))
+
+    def _demands(self, forbidden: Sequence[Any]) -> Demands:
+        return Demands(tuple(forbidden), self.needed, self.in_a_model, self.in_a_model and self.gradient, self.no_loop)
 
     def _wrong(self, text: str, mistake: str | None = None, printed: str = "") -> Verdict:
-        return Verdict("wrong", f"{self.name}: not right yet. {text}", mistake, printed)
+        return Verdict("wrong", f"{self.name}: not right yet. {text}", mistake or None, printed)
 
     def _not_attempted(self, attempt: Callable[..., Any], stub: str) -> Verdict:
         text = "Write your code in place of `raise NotImplementedError`, run that cell, then run this one again."
@@ -186,10 +224,12 @@ class Exercise:
             return f"{general.STOPS_ITSELF.hint[:-1]}{_place(found.error)}.", general.STOPS_ITSELF.name
         if found.error is not None:
             words = cut(_words(found.error), 300, 3)
+            if words.startswith("view size is not compatible"):
+                return f"{VIEW_AFTER_PERMUTE.hint}{_place(found.error)}", VIEW_AFTER_PERMUTE.name
             return f"Your code stopped with {type(found.error).__name__}: {words}{_place(found.error)}.", None
         if found.value is None and expected.value is not None:
             printed = " To print a number is not to return it." if found.printed else ""
-            return f"Your function returned None: is the `return` missing?{printed}", None
+            return f"{NOTHING_RETURNED.hint}{printed}", NOTHING_RETURNED.name
         if found.value is Ellipsis:
             return "There is still a `...` in your code, where your own should stand.", None
         return _difference(found.value, expected.value), None
@@ -230,6 +270,11 @@ def _difference(found: Any, expected: Any) -> str:
         keys = f"The result should have the keys {', '.join(map(repr, other))}."
         return f"{keys} It has also {cut(more, 100)}." if more else keys
     return differs_how(found, expected)
+
+
+def _other_shape(found: Outcome, expected: Outcome) -> bool:
+    one, other = found.value, expected.value
+    return isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape != other.shape
 
 
 def _stub(outcome: Outcome) -> str | None:

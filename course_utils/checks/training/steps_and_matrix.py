@@ -254,6 +254,8 @@ def _confusion_examples() -> list[tuple[Any, ...]]:
         (torch.tensor([2, 2, 2, 0]), torch.tensor([1, 1, 2, 0]), 3),  # one pair twice
         (torch.tensor([0, 1, 1]), torch.tensor([1, 0, 0]), 4),  # two classes do not occur
         (*draw, 6),  # class 5 does not occur
+        (torch.ones(300, dtype=torch.int64), torch.arange(300) % 2, 2),
+        (torch.ones(300, dtype=torch.int64), torch.ones(300, dtype=torch.int64), 3),  # more than a byte can count
     ]
 
 
