@@ -8,42 +8,23 @@ all numbers are right, it must also leave its input and all settings alone, and 
 from __future__ import annotations
 
 import inspect
-import linecache
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from course_utils.checks import mistakes as general
+from course_utils.checks.hints import general_mistake, words
 from course_utils.checks.in_a_model import Demands, Flawed, flaw_of
 from course_utils.checks.mistakes import Mistake
-from course_utils.checks.slips import NOTHING_RETURNED, SIZES_WRITTEN_IN, SLIPS, VIEW_AFTER_PERMUTE, slipped
-from course_utils.checks.values import (
-    all_finite,
-    cut,
-    describe,
-    differs_how,
-    guarded,
-    kind,
-    plain,
-    same_kind,
-    same_value,
-)
+from course_utils.checks.slips import RANDOM
+from course_utils.checks.values import all_finite, describe, kind, same_value
 from course_utils.checks.world import Outcome, run_on, usual_settings
 
 __all__ = ["Exercise", "Mistake", "Verdict", "describe", "kind", "progress", "same_value"]
 
 _exercises: dict[str, Exercise] = {}
 _solved: set[str] = set()
-_ADVICE = {  # for results of a wrong kind
-    "a generator": " Is there a `yield` in your function, where a `return` should stand?",
-    "a function": " Are the parentheses of a call missing?",
-    "a sparse tensor": " `.to_dense()` makes a usual one of it.",
-    "a complex number": " Is it the root of a negative number?",
-}
 
 
 @dataclass(frozen=True)
@@ -138,17 +119,15 @@ class Exercise:
         seen = [index for index in sound if index in wrong] if 1 < len(sound) < len(found) else []
         if seen and (mistake := self._recognised(examples, found, sound)) is not None:
             return self._named(mistake, examples[seen[0]], found[seen[0]], expected[seen[0]])
-        for slip in SLIPS:
-            for change in slip.imitations:
-                made = (Outcome(slipped(change, each.value)) for each in expected)
-                if all(map(self._same, found, made)):
-                    return self._named(slip, examples[first], found[first], expected[first])
-        hint, name = self._general_hint(found[first], expected[first])
-        if first:
-            hint = f"Right for the first {first} of {len(examples)} examples, but not for the one below. {hint}"
-            if name is None and (found[first].error is not None or _other_shape(found[first], expected[first])):
-                hint, name = f"{hint} {SIZES_WRITTEN_IN.hint}", SIZES_WRITTEN_IN.name
-        return self._named(Mistake(name or "", hint), examples[first], found[first], expected[first])
+        mistake = general_mistake(found, expected, first, self._same)
+        if not mistake.name and self._draws(attempt, examples[first], found[first], expected[first]):
+            mistake = RANDOM
+        return self._named(mistake, examples[first], found[first], expected[first])
+
+    def _draws(self, attempt: Callable[..., Any], example: Any, found: Outcome, expected: Outcome) -> bool:
+        """Whether a result depends on random numbers, and the answer does not."""
+        again, right = (run_on(self.run, each, example, seed=1) for each in (attempt, self.answer))
+        return not self._same(again, found) and self._same(right, expected)
 
     def _recognised(self, examples: list[Any], found: list[Outcome], among: Sequence[int]) -> Mistake | None:
         """Return the mistake of this exercise that gives what was found, in these examples."""
@@ -173,12 +152,13 @@ class Exercise:
             return self._wrong("\n  ".join((general.CHANGES_SETTINGS.hint, *settings)), "leaves settings changed", said)
         forbidden = (*self.forbidden, *getattr(self.run, "forbidden", ()))
         flaw = self._flaw(attempt, examples, found, expected, forbidden)
+        if flaw is None and any(map(self._draws, [attempt] * len(examples), examples, found, expected)):
+            return self._named(RANDOM, examples[0], found[0], expected[0])
         if flaw is None:
             return Verdict("correct", f"{self.name}: correct. {self.proved}", printed=said)
         shown = self._show(examples[0], Outcome(flaw), expected[0])
-        names = [
-            each for each in forbidden if isinstance(each, str)
-        ]  # an imitation may be made of the package's function
+        # an imitation may be made of the package's own function
+        names = [each for each in forbidden if isinstance(each, str)]
         for mistake in self.mistakes:
             for imitation in mistake.imitations:
                 made = [run_on(self.run, imitation, example) for example in examples]
@@ -213,26 +193,8 @@ class Exercise:
 
     def _same(self, one: Outcome, other: Outcome) -> bool:
         if one.error is not None or other.error is not None:
-            return type(one.error) is type(other.error) and _words(one.error) == _words(other.error)
+            return type(one.error) is type(other.error) and words(one.error) == words(other.error)
         return same_value(one.value, other.value, self.tolerance)
-
-    def _general_hint(self, found: Outcome, expected: Outcome) -> tuple[str, str | None]:
-        """Say what is wrong when it is no mistake of this exercise, and its name if it has one."""
-        if isinstance(found.error, SystemExit):
-            return f"{general.EXIT.hint[:-1]}{_place(found.error)}.", general.EXIT.name
-        if found.error is not None and not isinstance(found.error, Exception):
-            return f"{general.STOPS_ITSELF.hint[:-1]}{_place(found.error)}.", general.STOPS_ITSELF.name
-        if found.error is not None:
-            words = cut(_words(found.error), 300, 3)
-            if words.startswith("view size is not compatible"):
-                return f"{VIEW_AFTER_PERMUTE.hint}{_place(found.error)}", VIEW_AFTER_PERMUTE.name
-            return f"Your code stopped with {type(found.error).__name__}: {words}{_place(found.error)}.", None
-        if found.value is None and expected.value is not None:
-            printed = " To print a number is not to return it." if found.printed else ""
-            return f"{NOTHING_RETURNED.hint}{printed}", NOTHING_RETURNED.name
-        if found.value is Ellipsis:
-            return "There is still a `...` in your code, where your own should stand.", None
-        return _difference(found.value, expected.value), None
 
     def _show(self, example: tuple[Any, ...], found: Outcome, expected: Outcome) -> str:
         """Lay an example out: arguments, what should come, what came."""
@@ -253,30 +215,6 @@ def progress() -> None:
     print(f"{len(done)} of {len(_exercises)} exercises done. {'; '.join(parts)}".strip())
 
 
-def _difference(found: Any, expected: Any) -> str:
-    """Say how a result differs from the right one: kind, shape, keys, values."""
-    asked = f"a tensor of shape {tuple(expected.shape)}" if isinstance(expected, Tensor) else kind(expected)
-    if not same_kind(found, expected):
-        shape = f" of shape {tuple(found.shape)}" if isinstance(found, Tensor) and not found.is_nested else ""
-        advice = _ADVICE.get(kind(found), "")
-        if isinstance(expected, Tensor) and isinstance(found, (list, tuple)) and kind(found).count("tensor"):
-            advice = " `torch.stack` makes one tensor of several."
-        return f"The result should be {asked}, but it is {kind(found)}{shape}.{advice}"
-    one, other = plain(found), plain(expected)
-    if isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape != other.shape:
-        return f"The shape should be {tuple(other.shape)}, but it is {tuple(one.shape)}."
-    if isinstance(one, dict) and isinstance(other, dict) and one.keys() != other.keys():
-        more = ", ".join(repr(key) for key in one if key not in other)
-        keys = f"The result should have the keys {', '.join(map(repr, other))}."
-        return f"{keys} It has also {cut(more, 100)}." if more else keys
-    return differs_how(found, expected)
-
-
-def _other_shape(found: Outcome, expected: Outcome) -> bool:
-    one, other = found.value, expected.value
-    return isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape != other.shape
-
-
 def _stub(outcome: Outcome) -> str | None:
     """Return the name of the function whose stub was reached, if one was.
 
@@ -285,18 +223,3 @@ def _stub(outcome: Outcome) -> str | None:
     if not isinstance(outcome.error, NotImplementedError) or outcome.error.args:
         return None
     return traceback.extract_tb(outcome.error.__traceback__)[-1].name
-
-
-def _words(error: BaseException | None) -> str:
-    return guarded(lambda: str(error))
-
-
-def _place(error: BaseException) -> str:
-    """Say which line of the learner's cell an error comes from, as far as that can be known."""
-    package = str(Path(__file__).parents[1])
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if "site-packages" in frame.filename or "_sitebuiltins" in frame.filename or frame.filename.startswith(package):
-            continue
-        line = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
-        return f" (line {frame.lineno} of your cell: `{line}`)" if line else ""
-    return ""

@@ -20,11 +20,21 @@ SIZES_WRITTEN_IN = Mistake(
     "Are there numbers in your code (three channels, two heads, a batch of one, a square image) that should come from "
     "the arguments?",
 )
-VIEW_AFTER_PERMUTE = Mistake(
-    "view after permute",
-    "`view` needs the numbers in the order in which they lie in memory, and after `permute` or `transpose` they no "
-    "longer do. `reshape` does the same and copies them if it must.",
+RANDOM = Mistake(
+    "random numbers of its own",
+    "Your result is another one every time: it depends on random numbers (`torch.rand`, drop-out, or a new layer such "
+    "as nn.Linear, whose weights are random). All numbers that are needed come in the arguments.",
 )
+MORE_THAN_ASKED = Mistake(
+    "more than one result",
+    "The first of your results is right, but there is more behind it. Return this one alone.",
+)
+CHANGED_TOO = Mistake(
+    "changes its input",
+    "Your code also changes its input: look for a line that writes into an argument.",
+)
+ANOTHER_KIND = "another kind of result"
+OTHER_KEYS = "other keys"
 
 SLIPS = (
     Mistake(
