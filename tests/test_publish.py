@@ -73,7 +73,7 @@ def test_the_readme_answers_what_people_ask(checkout):
     change(checkout / TABLE, "7 · Equal to PyTorch's own", "7 · Equal to nobody's own")
     done = publish(checkout)
     assert done.returncode == 1
-    assert "03_attention.ipynb: a question needs the heading \"7 · Equal to nobody's own\"" in done.stdout
+    assert '03_attention.ipynb: a question needs the heading "7 · Equal to nobody\'s own"' in done.stdout
 
 
 def test_a_planned_lesson_answers_nothing_yet(checkout):
