@@ -10,6 +10,7 @@ from torch import nn
 
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.beyond.conv_stem import ConvStemViT
+from course_utils.beyond.swin import SwinConfig, SwinTransformer
 from course_utils.model.config import ViTConfig
 from course_utils.model.vit import VisionTransformer
 from course_utils.support.settings import Settings
@@ -34,5 +35,6 @@ KINDS: dict[str, ModelKind] = {
     "vit": ModelKind(ViTConfig, VisionTransformer),
     "conv_stem_vit": ModelKind(ViTConfig, ConvStemViT),
     "cnn": ModelKind(CNNConfig, SmallCNN),
+    "swin": ModelKind(SwinConfig, SwinTransformer),
 }
 TASKS: dict[str, type[Task]] = {task.name: task for task in (Classification,)}
