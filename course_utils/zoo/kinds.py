@@ -10,6 +10,8 @@ from torch import nn
 
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.beyond.conv_stem import ConvStemViT
+from course_utils.beyond.dino import Dino, DinoConfig, SelfDistillation
+from course_utils.beyond.masked import MaskedAutoencoder, MaskedConfig, MaskedImages
 from course_utils.model.config import ViTConfig
 from course_utils.model.vit import VisionTransformer
 from course_utils.support.settings import Settings
@@ -34,5 +36,7 @@ KINDS: dict[str, ModelKind] = {
     "vit": ModelKind(ViTConfig, VisionTransformer),
     "conv_stem_vit": ModelKind(ViTConfig, ConvStemViT),
     "cnn": ModelKind(CNNConfig, SmallCNN),
+    "masked": ModelKind(MaskedConfig, MaskedAutoencoder),
+    "dino": ModelKind(DinoConfig, Dino),
 }
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Classification,)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Classification, MaskedImages, SelfDistillation)}
