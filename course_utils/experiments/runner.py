@@ -30,7 +30,7 @@ from course_utils.training import checkpoints
 from course_utils.training.tasks import Classification
 from course_utils.training.trainer import NonFiniteLossError, Trainer
 from course_utils.zoo.kinds import KINDS, TASKS
-from course_utils.zoo.start import take_over
+from course_utils.zoo.start import backbone_state, take_over
 from course_utils.zoo.weights import load_weights
 
 
@@ -174,6 +174,7 @@ def _begin_with(model: nn.Module, start: Run | str, place: Workplace) -> dict[st
     """
     if isinstance(start, str):
         trained = load_weights(start)
+        trained = getattr(trained, "backbone", trained)
         take_over(model, trained.state_dict(), start)
         remember(model, trained.normalisation, None)
         return {"weights": start}
@@ -184,7 +185,7 @@ def _begin_with(model: nn.Module, start: Run | str, place: Workplace) -> dict[st
             f"The start of this run, {start.variant!r} of {start.experiment}, seed {start.seed}, is not in {place.runs}: "
             f"run  python -m course_utils experiments run {start.experiment}  first."
         )
-    take_over(model, owners["model"], str(path))
+    take_over(model, backbone_state(owners["model"], start.kind), str(path))
     remember(model, Normalisation(**progress["normalisation"]), None)
     return {"experiment": start.experiment, "variant": start.variant, "seed": start.seed, "digest": start.digest}
 

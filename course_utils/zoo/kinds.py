@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
-from course_utils.beyond.conv_stem import ConvStemViT
+from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
 from course_utils.beyond.dino import Dino, DinoConfig, SelfDistillation
 from course_utils.beyond.masked import MaskedAutoencoder, MaskedConfig, MaskedImages
 from course_utils.model.config import ViTConfig
@@ -25,18 +25,21 @@ class ModelKind:
     Attributes:
         config: The class of its settings.
         make: The class of the model. It takes the settings, and holds them as ``config``.
+        backbone: How the names of those weights begin with which another training starts, if they are a model inside
+            this one: an ordinary Vision Transformer, which the model's ``backbone`` returns.
     """
 
     config: type[Settings]
     make: Callable[[Any], nn.Module]
+    backbone: str = ""
 
 
 # A new kind of model, or a new task, needs one line here.
 KINDS: dict[str, ModelKind] = {
     "vit": ModelKind(ViTConfig, VisionTransformer),
-    "conv_stem_vit": ModelKind(ViTConfig, ConvStemViT),
+    "conv_stem_vit": ModelKind(ConvStemConfig, ConvStemViT),
     "cnn": ModelKind(CNNConfig, SmallCNN),
-    "masked": ModelKind(MaskedConfig, MaskedAutoencoder),
-    "dino": ModelKind(DinoConfig, Dino),
+    "masked": ModelKind(MaskedConfig, MaskedAutoencoder, backbone="encoder."),
+    "dino": ModelKind(DinoConfig, Dino, backbone="teacher.encoder."),
 }
 TASKS: dict[str, type[Task]] = {task.name: task for task in (Classification, MaskedImages, SelfDistillation)}

@@ -8,7 +8,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from course_utils import VisionTransformer, ViTConfig
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
-from course_utils.beyond.conv_stem import ConvStemViT
+from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
 from course_utils.beyond.dino import DinoConfig
 from course_utils.beyond.masked import MaskedConfig
 from course_utils.cli import main
@@ -19,13 +19,13 @@ from course_utils.zoo.kinds import KINDS
 from course_utils.zoo.weights import OLD_FORMAT, convert_old, load_vit, load_weights, read_record, save_weights
 
 VIT = ViTConfig(image_size=8, patch_size=4, embed_dim=16, depth=1, num_heads=2, num_classes=3)
-SMALL = {"image_size": 8, "patch_size": 4, "embed_dim": 16, "depth": 1, "num_heads": 2}
+WITHOUT_CLASSES = VIT.replace(num_classes=0).to_dict()
 CONFIGS = {
     "vit": VIT,
-    "conv_stem_vit": VIT,
+    "conv_stem_vit": ConvStemConfig(**VIT.to_dict()),
     "cnn": CNNConfig(in_channels=3, num_classes=3, width=4, stages=2),
-    "masked": MaskedConfig(**SMALL, decoder_dim=8, decoder_heads=2),
-    "dino": DinoConfig(**SMALL, outputs=12, head_hidden=10, head_bottleneck=6),
+    "masked": MaskedConfig(**WITHOUT_CLASSES, decoder_dim=8, decoder_heads=2),
+    "dino": DinoConfig(**WITHOUT_CLASSES, outputs=12, head_hidden=10, head_bottleneck=6),
 }
 NORMALISATION = Normalisation((0.1, 0.2, 0.3), (0.05, 0.1, 0.15))
 CLASSES = ("Kätzchen", "frogs", "ships & boats")
