@@ -179,7 +179,7 @@ class Dino(nn.Module):
         super().__init__()
         self.config = config
         self.student = DinoNetwork(config)
-        self.teacher = copy.deepcopy(self.student).requires_grad_(False)  # it begins as the same, and is never trained
+        self.teacher = copy.deepcopy(self.student).requires_grad_(False).eval()  # the same at first, and never trained
         self.register_buffer("centre", torch.zeros(config.outputs))
 
     @property
