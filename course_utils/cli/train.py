@@ -15,6 +15,16 @@ from course_utils.cli.options import (
     with_device,
     with_images,
 )
+from course_utils.cli.starting import (
+    FINE_TUNING,
+    MODEL,
+    RECIPE,
+    add_start,
+    describe_start,
+    model_for,
+    recipe_of,
+    trained_start,
+)
 
 
 def add_to(commands: Commands) -> None:
@@ -26,13 +36,16 @@ def add_to(commands: Commands) -> None:
         "train --recipe half-hour",
         "train --recipe evening --epochs 20 --set learning_rate=2e-3 --model-set pooling=mean",
         "train --name mine --resume",
+        "train --data pictures/cats --start cifar_small",
+        "train --data pictures/cats --start cifar_small --freeze 4 --image-size 48",
         "train --data pictures/cats --image-size 64 --model-set patch_size=8",
     )
     with_images(command)
     with_device(command)
-    command.add_argument("--model", default="cifar_micro", help="a preset of ViTConfig")
+    add_start(command)
+    command.add_argument("--model", help=f"a preset of ViTConfig (default: {MODEL})")
     command.add_argument("--image-size", type=int, help="with --data: pixels a side that pictures are resized to")
-    command.add_argument("--recipe", default="cpu-minutes", help="a preset of Recipe")
+    command.add_argument("--recipe", help=f"a preset of Recipe (default: {RECIPE}; with --start {FINE_TUNING})")
     command.add_argument("--epochs", type=float, help="budget in passes over the data")
     command.add_argument("--steps", type=int, help="budget in optimiser steps")
     command.add_argument("--minutes", type=float, help="budget in minutes of training")
@@ -46,6 +59,7 @@ def add_to(commands: Commands) -> None:
         "--snapshots", action="store_true", help="keep position codes, attention and predictions after every pass"
     )
     command.add_argument("--precision", default="auto", help="auto, fp32 or bf16")
+    command.add_argument("--checkpointing", action="store_true", help="less memory, more time, the same result")
     command.add_argument("--compile", action="store_true", help="compile the model: a minute first, faster then")
     command.add_argument("--workers", type=int, default=0, help="processes that prepare batches ahead, for a GPU")
     command.add_argument("--report-every", type=float, default=1.0, help="passes between two looks at validation")
@@ -58,38 +72,45 @@ def train(options: argparse.Namespace) -> int:
     from course_utils.analysis.snapshots import Snapshots
     from course_utils.cli.images import training_sets
     from course_utils.model.config import ViTConfig
-    from course_utils.model.vit import VisionTransformer
     from course_utils.report import write_report
     from course_utils.training import distributed
-    from course_utils.training.recipes import Recipe
+    from course_utils.training.layers import frozen_names
     from course_utils.training.tasks import Classification
     from course_utils.training.trainer import Trainer
 
-    budget = {name: getattr(options, name) for name in ("epochs", "steps", "minutes")}
-    given = {name: value for name, value in budget.items() if value is not None}
-    recipe = Recipe.preset(options.recipe, **settings(options.set), **given)
-    config = ViTConfig.preset(options.model, **settings(options.model_set))
-    if options.image_size is not None:
-        if options.data is None:
-            raise ValueError("--image-size resizes the pictures of --data FOLDER; CIFAR-10 stays as it is.")
-        config = config.replace(image_size=options.image_size)
+    recipe = recipe_of(options)
+    if options.image_size is not None and options.data is None:
+        raise ValueError("--image-size resizes the pictures of --data FOLDER; CIFAR-10 stays as it is.")
+    asked = settings(options.model_set)
+    start = trained_start(options)
+    if start is not None:
+        file = Path(options.start)
+        name = file.parent.name if file.stem == "weights" and file.parent.name else file.stem
+        config = start.config
+        frozen_names(start, recipe.freeze)  # an error now and not after the reading
+    else:
+        name = options.model or MODEL
+        config = ViTConfig.preset(name, **asked)
+        if options.image_size is not None:
+            config = config.replace(image_size=options.image_size)
     if options.snapshots and recipe.early:
         raise ValueError(
             f"--snapshots shows one grid of patches from beginning to end, but this recipe begins with patches of "
             f"{recipe.early_patch_size} pixels: add --set early=0 --set early_patch_size=0, or leave --snapshots out."
         )
-    run_dir = Path(options.runs) / (options.name or f"{options.model}-{options.recipe}-seed{options.seed}")
+    plan = options.recipe or (FINE_TUNING if start is not None else RECIPE)
+    run_dir = Path(options.runs) / (options.name or f"{name}-{plan}-seed{options.seed}")
     if not options.resume:
         run_dir = unused(run_dir)
-    asked = settings(options.model_set)
     size = (config.image_height, config.image_width)
-    train_set, validation_set, test_set = training_sets(options, size, asked.get("in_channels"))
-    if options.data is not None:  # classes and channels follow the pictures
+    channels = config.in_channels if start is not None else asked.get("in_channels")
+    train_set, validation_set, test_set = training_sets(options, size, channels)
+    if options.data is not None and start is None:  # classes and channels follow the pictures
         follow = {"num_classes": len(train_set.classes), "in_channels": train_set.images.shape[1]}
         config = config.replace(**{name: value for name, value in follow.items() if name not in asked})
     with distributed.process_group():
         torch.manual_seed(options.seed)
-        model = VisionTransformer(config)
+        model, started = model_for(train_set, config, start, options)
         trainer = Trainer(
             model,
             Classification(train_set, validation_set),
@@ -101,10 +122,14 @@ def train(options: argparse.Namespace) -> int:
             compile_model=options.compile,
             workers=options.workers,
             report_every=options.report_every,
+            checkpointing=options.checkpointing,
+            start=started,
         )
         if trainer.is_main:
             print(train_set.description)
-            print(f"{options.model} on {trainer.device}, {trainer.precision}; writing to {run_dir}")
+            if started is not None:
+                print(describe_start(model, started, recipe))
+            print(f"{name} on {trainer.device}, {trainer.precision}; writing to {run_dir}")
         watcher = None
         if options.snapshots and trainer.is_main:
             watcher = Snapshots(model, validation_set, run_dir / "snapshots.safetensors")

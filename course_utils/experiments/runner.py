@@ -33,6 +33,8 @@ from course_utils.zoo.kinds import KINDS, TASKS
 from course_utils.zoo.start import backbone_state, take_over
 from course_utils.zoo.weights import load_weights
 
+LEAST_STEPS = 20  # from one entry of the history to the next
+
 
 @dataclass(frozen=True)
 class Workplace:
@@ -119,7 +121,8 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         seed=run.seed,
         device=place.device,
         precision=place.precision,
-        report_every=min(1.0, passes / run.looks),
+        # An entry a pass, but a pass over a few images is over in a step, and a checkpoint comes with each entry.
+        report_every=min(max(1.0, LEAST_STEPS * run.recipe.batch_size / len(train)), passes / run.looks),
         show_progress=place.show_progress,
         start=start,
     )
@@ -182,8 +185,8 @@ def _begin_with(model: nn.Module, start: Run | str, place: Workplace) -> dict[st
     owners, progress = checkpoints.load_checkpoint(path) if path is not None else ({}, {"status": "missing"})
     if progress["status"] != "finished":
         raise FileNotFoundError(
-            f"The start of this run, {start.variant!r} of {start.experiment}, seed {start.seed}, is not in {place.runs}: "
-            f"run  python -m course_utils experiments run {start.experiment}  first."
+            f"This run starts from {start.variant!r} of {start.experiment}, seed {start.seed}, which is not in "
+            f"{place.runs}: run  python -m course_utils experiments run {start.experiment}  first."
         )
     take_over(model, backbone_state(owners["model"], start.kind), str(path))
     remember(model, Normalisation(**progress["normalisation"]), None)

@@ -145,7 +145,7 @@ _HALF_HOUR = Recipe(minutes=30, optimizer="muon", learning_rate=4e-3, warmup=0.1
 RECIPES: dict[str, Recipe] = {
     # A trained model and images that it has not seen: small steps, smaller still in the first layers.
     "fine-tune": Recipe(
-        epochs=15, batch_size=32, learning_rate=1e-3, warmup=0.1, label_smoothing=0.0, layer_decay=0.75
+        steps=200, batch_size=32, learning_rate=1e-3, warmup=0.1, label_smoothing=0.0, layer_decay=0.75
     ),
     # A few passes: too few to see each image as many small patches from the beginning.
     "cpu-minutes": _HALF_HOUR.replace(minutes=5, early_patch_size=8, early=0.8, whitening=0.2),

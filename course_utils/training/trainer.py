@@ -273,7 +273,7 @@ class Trainer:
 
     def _as_of_now(self, name: str, settings: Any) -> Any:
         """Give settings of a checkpoint the defaults of those that are younger than it."""
-        kinds = {"config": type(self.model.config), "recipe": type(self.recipe)}
+        kinds: dict[str, Any] = {"config": type(self.model.config), "recipe": type(self.recipe)}
         if name not in kinds:
             return settings
         with contextlib.suppress(ValueError, TypeError):  # a setting that is unknown now: the comparison names it

@@ -36,7 +36,7 @@ def replace_head(model: nn.Module, num_classes: int, classes: Sequence[str] | No
         raise ValueError(f"A {type(model).__name__} has no linear head to replace.")
     body = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("head.")}
     copy.load_state_dict(body, strict=False)  # only head.* is missing: both have the same config but for the classes
-    for parameter in copy.head.parameters():
+    for parameter in copy.get_submodule("head").parameters():
         parameter.zero_()
     remember(copy, getattr(model, "normalisation", None), classes)
     return copy.train(model.training)

@@ -34,5 +34,5 @@ def test_an_image_that_is_known_is_found():
 
 @pytest.mark.parametrize("k", [0, 21])
 def test_so_many_neighbours_there_are_not(k):
-    with pytest.raises(ValueError, match=f"k must lie between 1 and the number of known images, 20, not {k}"):
+    with pytest.raises(ValueError, match=f"k must be from 1 to the number of known images, 20, not {k}"):
         knn(torch.randn(20, 8), torch.zeros(20, dtype=torch.int64), torch.randn(1, 8), k=k)
