@@ -267,7 +267,8 @@ class _Watch:
 
     def subject(self, model: nn.Module) -> Subject:
         """Return what the measurements are given."""
-        return Subject(model, self.validation_set, self.run.recipe.batch_size, self.trainer.precision)
+        train_set, precision = self.trainer.task.train_set, self.trainer.precision
+        return Subject(model, self.validation_set, self.run.recipe.batch_size, precision, train_set)
 
 
 def _looked_at(entry: Mapping[str, Any]) -> bool:
