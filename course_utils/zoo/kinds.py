@@ -11,6 +11,7 @@ from torch import nn
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
 from course_utils.beyond.dino import Dino, DinoConfig, SelfDistillation
+from course_utils.beyond.distillation import Distillation, DistilledConfig, DistilledViT
 from course_utils.beyond.masked import MaskedAutoencoder, MaskedConfig, MaskedImages
 from course_utils.model.config import ViTConfig
 from course_utils.model.vit import VisionTransformer
@@ -39,7 +40,10 @@ KINDS: dict[str, ModelKind] = {
     "vit": ModelKind(ViTConfig, VisionTransformer),
     "conv_stem_vit": ModelKind(ConvStemConfig, ConvStemViT),
     "cnn": ModelKind(CNNConfig, SmallCNN),
+    "distilled_vit": ModelKind(DistilledConfig, DistilledViT),
     "masked": ModelKind(MaskedConfig, MaskedAutoencoder, backbone="encoder."),
     "dino": ModelKind(DinoConfig, Dino, backbone="teacher.encoder."),
 }
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Classification, MaskedImages, SelfDistillation)}
+TASKS: dict[str, type[Task]] = {
+    task.name: task for task in (Classification, Distillation, MaskedImages, SelfDistillation)
+}

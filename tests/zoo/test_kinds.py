@@ -10,6 +10,7 @@ from course_utils import VisionTransformer, ViTConfig
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
 from course_utils.beyond.dino import DinoConfig
+from course_utils.beyond.distillation import DistilledConfig
 from course_utils.beyond.masked import MaskedConfig
 from course_utils.cli import main
 from course_utils.data import Normalisation, classes_of, normalisation_of, remember
@@ -24,6 +25,7 @@ CONFIGS = {
     "vit": VIT,
     "conv_stem_vit": ConvStemConfig(**VIT.to_dict()),
     "cnn": CNNConfig(in_channels=3, num_classes=3, width=4, stages=2),
+    "distilled_vit": DistilledConfig(**VIT.replace(num_registers=1).to_dict()),
     "masked": MaskedConfig(**WITHOUT_CLASSES, decoder_dim=8, decoder_heads=2),
     "dino": DinoConfig(**WITHOUT_CLASSES, outputs=12, head_hidden=10, head_bottleneck=6),
 }
