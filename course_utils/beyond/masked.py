@@ -282,24 +282,38 @@ class MaskedImages(Task):
     def loss(self, model: nn.Module, *batch: Tensor) -> dict[str, Tensor]:
         """Return "loss": the mean square on the hidden patches."""
         images, order = batch
-        return {"loss": self._loss(model, images, order)}
+        predicted = model(images, order, self.visible).float()  # (B, C, H, W), (B, N) -> (B, N, C*P*P)
+        targets = patch_targets(images, self.config.patch_size, self.config.normalised_targets)  # (B, N, C*P*P)
+        return {"loss": masked_loss(predicted, targets, hidden_patches(order, self.visible))}
 
     def figures(self, model: nn.Module, images: ImageSet, precision: str = "fp32") -> dict[str, float]:
         """Return "loss" on images that the model does not learn from, with the same masks each time."""
-        total, masks = 0.0, torch.Generator().manual_seed(0)
-        normalise = normalisation_of(model)
-        with evaluation_mode(model) as device, torch.no_grad():
-            for pixels in images.images.split(256):  # (N, C, H, W) -> (B, C, H, W)
-                order = random_order(len(pixels), self.patches, masks).to(device)
-                with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-                    total += self._loss(model, normalise(pixels.to(device)), order).item() * len(pixels)
-        return {"loss": total / len(images)}
+        return {"loss": loss_on(model, images, self.mask_ratio, precision)}
 
     def describe(self) -> dict[str, Any]:
         """Say what is learned from what, see :meth:`Task.describe`."""
         return super().describe() | {"task": {"name": self.name, "mask_ratio": self.mask_ratio}}
 
-    def _loss(self, model: nn.Module, images: Tensor, order: Tensor) -> Tensor:
-        predicted = model(images, order, self.visible).float()  # (B, C, H, W), (B, N) -> (B, N, C*P*P)
-        targets = patch_targets(images, self.config.patch_size, self.config.normalised_targets)  # (B, N, C*P*P)
-        return masked_loss(predicted, targets, hidden_patches(order, self.visible))
+
+def loss_on(model: nn.Module, images: ImageSet, mask_ratio: float = 0.75, precision: str = "fp32") -> float:
+    """Return the mean square on hidden patches over many images, with the same masks each time.
+
+    Args:
+        model: A :class:`MaskedAutoencoder` that knows its normalisation.
+        images: The images.
+        mask_ratio: Share of the patches that is hidden; it need not be that of the training.
+        precision: "fp32", or "bf16" for autocast.
+    """
+    config: MaskedConfig = model.config  # type: ignore[assignment]
+    visible, normalise = count_visible(config.num_patches, mask_ratio), normalisation_of(model)
+    total, masks = 0.0, torch.Generator().manual_seed(0)
+    with evaluation_mode(model) as device, torch.no_grad():
+        for some in images.images.split(256):  # (N, C, H, W) -> (B, C, H, W)
+            order = random_order(len(some), config.num_patches, masks).to(device)
+            pixels = normalise(some.to(device))
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+                predicted = model(pixels, order, visible)  # -> (B, N, C*P*P)
+            targets = patch_targets(pixels, config.patch_size, config.normalised_targets)
+            loss = masked_loss(predicted.float(), targets, hidden_patches(order, visible))
+            total += loss.item() * len(some)  # each image hides as many patches
+    return total / len(images)

@@ -111,7 +111,7 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
     start = _begin_with(model, run.start, place) if run.start is not None else None
     settings = {name: value for name, value in run.task.items() if name != "name"}
     if run.teacher is not None:
-        settings["teacher"] = _trained(run.teacher, place)
+        settings["teacher"] = trained_model(run.teacher, place.runs)
     task = TASKS[run.task["name"]](train, None, **settings)  # validation is looked at by _Watch, not after every pass
     folder = place.runs / run.folder
     passes = run.recipe.epochs or run.recipe.steps * run.recipe.batch_size / len(train)  # type: ignore[operator]
@@ -196,33 +196,33 @@ def _begin_with(model: nn.Module, start: Run | str, place: Workplace) -> dict[st
     return {"experiment": start.experiment, "variant": start.variant, "seed": start.seed, "digest": start.digest}
 
 
-def _trained(source: Run | str, place: Workplace) -> nn.Module:
-    """Return a trained model: that of a run, or of a weights file.
+def trained_model(source: Run | str, runs: Path) -> nn.Module:
+    """Return a trained model: that of a run, whose checkpoint lies in the folder ``runs``, or of a weights file.
 
     Raises:
         FileNotFoundError: The run has not been carried out here, or there is no such file.
     """
     if isinstance(source, str):
         return load_weights(source)
-    state, progress = _finished(source, place)
+    state, progress = _finished(source, runs)
     model = KINDS[source.kind].make(source.config)
     model.load_state_dict(state)
     remember(model, Normalisation(**progress["normalisation"]), progress["data"]["classes"])
     return model.eval()
 
 
-def _finished(run: Run, place: Workplace) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def _finished(run: Run, runs: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Return the weights that another run ended with, and its progress.
 
     Raises:
         FileNotFoundError: It has not been carried out here.
     """
-    path = checkpoints.find_checkpoint(place.runs / run.folder)
+    path = checkpoints.find_checkpoint(runs / run.folder)
     owners, progress = checkpoints.load_checkpoint(path) if path is not None else ({}, {"status": "missing"})
     if progress["status"] != "finished":
         raise FileNotFoundError(
-            f"{run.variant!r} of {run.experiment}, seed {run.seed}, from which this run takes weights, is not in "
-            f"{place.runs}: run  python -m course_utils experiments run {run.experiment}  first."
+            f"{run.variant!r} of {run.experiment}, seed {run.seed}, whose weights are needed, is not in {runs}: "
+            f"run  python -m course_utils experiments run {run.experiment}  first."
         )
     return owners["model"], progress
 

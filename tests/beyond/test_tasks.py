@@ -22,8 +22,11 @@ from tiny_training import (
 )
 
 from course_utils import VisionTransformer
+from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.beyond.dino import Dino, DinoConfig, SelfDistillation, entropy, momentum_at, teacher_shares
+from course_utils.beyond.distillation import Distillation, DistilledConfig, DistilledViT
 from course_utils.beyond.masked import MaskedAutoencoder, MaskedConfig, MaskedImages
+from course_utils.data import remember
 from course_utils.training.recipes import Recipe
 
 RECIPE = Recipe(steps=11, batch_size=12, accumulate=2, crop_padding=1, ema=0.8, learning_rate=3e-3)
@@ -39,7 +42,23 @@ def dino(dropout):
     return Dino(DinoConfig(**BODY, dropout=dropout, outputs=12, head_hidden=10, head_bottleneck=6))
 
 
+def distilled(dropout):
+    return DistilledViT(DistilledConfig(**BODY, dropout=dropout, num_classes=4))
+
+
+def teacher():
+    torch.manual_seed(99)
+    model = SmallCNN(CNNConfig(num_classes=4, width=4, stages=2)).eval().requires_grad_(False)
+    remember(model, make_images().normalisation, tuple("abcd"))
+    return model
+
+
 TASKS = {
+    Distillation: (
+        distilled,
+        {"teacher": teacher(), "way": "hard"},
+        {f"{part}_{name}" for part in ("train", "validation") for name in ("loss", "accuracy", "agreement")},
+    ),
     MaskedImages: (masked, {}, {"train_loss", "validation_loss"}),
     SelfDistillation: (
         dino,
@@ -48,6 +67,7 @@ TASKS = {
         | {"validation_knn_accuracy"},
     ),
 }
+WITHOUT_LABELS = (MaskedImages, SelfDistillation)
 each_task = pytest.mark.parametrize("kind", TASKS, ids=lambda kind: kind.name)
 
 
@@ -108,7 +128,7 @@ def test_workers_prepare_the_same_batches(kind):
     assert_bit_equal(state_of(alone), state_of(helped))
 
 
-@each_task
+@pytest.mark.parametrize("kind", WITHOUT_LABELS)
 def test_a_batch_follows_seed_and_step(kind):
     tasks = [make(kind, seed=seed).task for seed in (0, 0, 1)]
     one, same, other = (task.batch(3, mixing=True)[1] for task in tasks)
@@ -117,13 +137,13 @@ def test_a_batch_follows_seed_and_step(kind):
     assert not torch.equal(one, tasks[0].batch(4, mixing=True)[1])
 
 
-@each_task
+@pytest.mark.parametrize("kind", WITHOUT_LABELS)
 def test_a_model_of_another_kind_is_refused_by_name(kind):
     with pytest.raises(ValueError, match=f"{kind.name} trains a .*, and this is a VisionTransformer"):
         trainer_of(VisionTransformer(CONFIG), kind(make_images()), RECIPE)
 
 
-@each_task
+@pytest.mark.parametrize("kind", WITHOUT_LABELS)
 def test_images_of_another_size_are_refused_before_the_first_step(kind):
     with pytest.raises(ValueError, match="12"):
         trainer_of(TASKS[kind][0](0.0), kind(make_images(size=12)), RECIPE)
