@@ -87,6 +87,8 @@ class ResidualBlock(nn.Module):
         stride: 2 halves height and width.
     """
 
+    is_block = True  # its kernels are trained by Muon where a recipe asks for it
+
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
         self.convolutions = nn.Sequential(

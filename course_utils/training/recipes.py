@@ -47,13 +47,15 @@ class Recipe(Settings):
         label_smoothing: Share of the target spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567).
         early_patch_size: Patch size in the early steps; 0 for the model's own. Patches twice as wide make a quarter as
             many tokens, so about a quarter of the multiply-adds and a step about three times as fast, and what it
-            teaches lasts (Anagnostidis et al. 2024, arXiv 2311.03233). The parameters keep their shapes: see
+            teaches lasts (Anagnostidis et al. 2023, arXiv 2311.03233). The parameters keep their shapes: see
             :class:`course_utils.model.resize.AtPatchSize`.
         early: Share of the steps, at the start, that have ``early_patch_size``.
         whitening: Where the map from patches to tokens starts: 0 at random; else it whitens the patches of the training
             images, and this is the standard deviation of a token's numbers (see
             :mod:`course_utils.training.whitening`). The trainer puts this start in place of what is there, so leave it
             at 0 to go on with a model that is trained already.
+        code_start: Standard deviation with which learned position codes start, drawn anew with the seed; None leaves
+            what is there, which in a new model is 0.02.
         crop_padding: Random crop after padding by so many pixels (reflected). 0 switches it off.
         flip: Whether half of the images are mirrored, left and right exchanged.
         rand_augment_n: RandAugment's n, the operations an image goes through (arXiv 1909.13719). 0: off.
@@ -92,6 +94,7 @@ class Recipe(Settings):
     early_patch_size: Count = 0
     early: Rate = 0.0
     whitening: NotNegative = 0.0
+    code_start: NotNegative | None = None
     crop_padding: Count = 4
     flip: bool = True
     rand_augment_n: Count = 0

@@ -12,7 +12,9 @@ from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
 from course_utils.beyond.dino import Dino, DinoConfig, SelfDistillation
 from course_utils.beyond.distillation import Distillation, DistilledConfig, DistilledViT
+from course_utils.beyond.flexivit import EveryPatchSize, FlexiClassification, FlexiViT, FlexiViTConfig
 from course_utils.beyond.masked import MaskedAutoencoder, MaskedConfig, MaskedImages
+from course_utils.beyond.swin import SwinConfig, SwinTransformer
 from course_utils.model.config import ViTConfig
 from course_utils.model.vit import VisionTransformer
 from course_utils.support.settings import Settings
@@ -40,10 +42,20 @@ KINDS: dict[str, ModelKind] = {
     "vit": ModelKind(ViTConfig, VisionTransformer),
     "conv_stem_vit": ModelKind(ConvStemConfig, ConvStemViT),
     "cnn": ModelKind(CNNConfig, SmallCNN),
+    "flexi_vit": ModelKind(FlexiViTConfig, FlexiViT),
+    "swin": ModelKind(SwinConfig, SwinTransformer),
     "distilled_vit": ModelKind(DistilledConfig, DistilledViT),
     "masked": ModelKind(MaskedConfig, MaskedAutoencoder, backbone="encoder."),
     "dino": ModelKind(DinoConfig, Dino, backbone="teacher.encoder."),
 }
 TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (Classification, Distillation, MaskedImages, SelfDistillation)
+    task.name: task
+    for task in (
+        Classification,
+        EveryPatchSize,
+        FlexiClassification,
+        Distillation,
+        MaskedImages,
+        SelfDistillation,
+    )
 }
