@@ -10,10 +10,11 @@ from torch import nn
 
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
-from course_utils.beyond.dino import Dino, DinoConfig, SelfDistillation
+from course_utils.beyond.dino import Dino, DinoConfig
 from course_utils.beyond.distillation import Distillation, DistilledConfig, DistilledViT
 from course_utils.beyond.flexivit import EveryPatchSize, FlexiClassification, FlexiViT, FlexiViTConfig
 from course_utils.beyond.masked import MaskedAutoencoder, MaskedConfig, MaskedImages
+from course_utils.beyond.self_distillation import SelfDistillation
 from course_utils.beyond.swin import SwinConfig, SwinTransformer
 from course_utils.model.config import ViTConfig
 from course_utils.model.vit import VisionTransformer

@@ -23,9 +23,10 @@ from tiny_training import (
 
 from course_utils import VisionTransformer
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
-from course_utils.beyond.dino import Dino, DinoConfig, SelfDistillation, entropy, momentum_at, teacher_shares
+from course_utils.beyond.dino import Dino, DinoConfig, entropy, momentum_at, teacher_shares
 from course_utils.beyond.distillation import Distillation, DistilledConfig, DistilledViT
 from course_utils.beyond.masked import MaskedAutoencoder, MaskedConfig, MaskedImages
+from course_utils.beyond.self_distillation import SelfDistillation
 from course_utils.data import remember
 from course_utils.training.recipes import Recipe
 
@@ -230,11 +231,11 @@ def test_without_centring_the_centre_is_not_taken_away():
 
 def test_neighbours_are_looked_for_among_the_training_images(monkeypatch):
     """The classes differ in brightness, which the views keep: so even a short training finds them."""
-    monkeypatch.setattr("course_utils.beyond.dino.KNOWN", 30)
+    monkeypatch.setattr("course_utils.beyond.self_distillation.KNOWN", 30)
     trainer = make(SelfDistillation, RECIPE.replace(ema=0.0))
     asked = []
     monkeypatch.setattr(
-        "course_utils.beyond.dino.knn",
+        "course_utils.beyond.self_distillation.knn",
         lambda features, labels, queries, k: asked.append((features.shape, labels, queries.shape, k)) or
         torch.nn.functional.one_hot(torch.arange(20) % 4),
     )  # fmt: skip
