@@ -50,7 +50,8 @@ def dino_loss(student: Tensor, shares: Tensor, temperature: float = 0.1) -> Tens
         that pair is left out.
     """
     logs = F.log_softmax(student / temperature, dim=-1)  # (B, V, K)
-    pairs = -torch.einsum("btk,bvk->btv", shares, logs)  # (B, T, K), (B, V, K) -> (B, T, V): a cross-entropy each
+    # Each pair's cross-entropy. (A matrix product would do it at once, but autocast would round it to bfloat16.)
+    pairs = torch.stack([-(view[:, None] * logs).sum(dim=-1) for view in shares.unbind(1)], dim=1)  # -> (B, T, V)
     same = torch.eye(*pairs.shape[1:], dtype=torch.bool, device=pairs.device)  # (T, V)
     count = pairs.numel() - len(pairs) * pairs.shape[1]  # each view of the teacher loses one pair an image
     return pairs.masked_fill(same, 0).sum() / count

@@ -113,7 +113,7 @@ class MaskedConfig(ViTConfig):
 
     Raises:
         TypeError, ValueError: As for :class:`ViTConfig`; or the position codes act inside attention, where all patches
-            would have to be present, or the pooling has weights.
+            would have to be present; or the pooling has weights; or the decoder's width does not fit.
     """
 
     num_classes: Count = 0
@@ -127,7 +127,11 @@ class MaskedConfig(ViTConfig):
         check_without_labels(self, "masked autoencoder")
         if self.pooling == "attention":
             raise ValueError("pooling 'attention' has weights that masked images do not train: 'mean' has none.")
-        self.decoder_config()  # says what is wrong with the decoder's settings
+        if self.decoder_dim % self.decoder_heads or self.decoder_dim % 4:
+            raise ValueError(
+                f"decoder_dim {self.decoder_dim} must be a multiple of decoder_heads {self.decoder_heads}, and of 4: "
+                "sine and cosine of row and column."
+            )
 
     def decoder_config(self) -> ViTConfig:
         """Return the settings of the decoder's blocks. Its positions are fixed waves, since nothing else is known."""

@@ -201,7 +201,8 @@ def test_a_reconstruction_keeps_what_is_seen_and_draws_what_is_said(randomise, i
         ({"position": "rotary"}, "position 'rotary' acts inside attention"),
         ({"position": "relative"}, "choose learned, sincos2d or none"),
         ({"pooling": "attention"}, "has weights that masked images do not train"),
-        ({"decoder_dim": 6}, "num_heads 4 does not divide embed_dim 6|sincos2d"),
+        ({"decoder_dim": 6, "decoder_heads": 3}, "decoder_dim 6 must be a multiple of decoder_heads 3, and of 4"),
+        ({"decoder_heads": 3}, "decoder_dim 64 must be a multiple of decoder_heads 3"),
         ({"decoder_depth": 0}, "decoder_depth must be a whole number of at least 1"),
     ],
 )
