@@ -14,13 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.analysis import attention_maps
+from course_utils.analysis import attention_maps, invariance
+from course_utils.analysis.evaluation import accuracy, predict
+from course_utils.analysis.probes import features_of, knn, linear_probe
 from course_utils.data import ImageSet, normalisation_of
 from course_utils.experiments.timing import work_of
 from course_utils.model.embeddings import grid_coordinates
 from course_utils.model.vit import VisionTransformer
 
 PICTURES = 200  # validation images that maps are taken of
+FEW_LABELS = (10, 30, 100, 300)  # a class
+NEIGHBOURS = 20
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,14 @@ class Subject:
         validation_set: Images that it was not trained on.
         batch_size: Of its training.
         precision: Of its training, "fp32" or "bf16".
+        train_set: Images that it was trained on; None where a measurement does not ask for them.
     """
 
     model: nn.Module
     validation_set: ImageSet
     batch_size: int
     precision: str
+    train_set: ImageSet | None = None
 
     @property
     def vit(self) -> VisionTransformer:
@@ -93,9 +99,9 @@ def deletion_test(subject: Subject) -> dict[str, Any]:
     """Take the patches away that a map calls important, and see how fast the prediction goes.
 
     Returns:
-        "fractions" of patches taken away; and for "raw attention" of the last layer, "rollout", "gradient-weighted",
-        "middle first" (a map that looks at no model) and "random order": the mean probability at each fraction
-        ("curve"), the "area" under it and its "standard_error" over the images.
+        "fractions" of patches taken away; and for "last layer", "rollout", "gradient-weighted", "middle first" (a map
+        that looks at no model) and "random order": the mean probability at each fraction ("curve"), the "area" under
+        it and its "standard_error" over the images.
 
     See ``attention_maps.deletion_curve``.
     """
@@ -111,7 +117,7 @@ def deletion_test(subject: Subject) -> dict[str, Any]:
     middle = (torch.tensor(config.grid) - 1) / 2
     from_middle = (grid_coordinates(config.grid) - middle).norm(dim=-1).reshape(config.grid)  # -> (rows, columns)
     importance = {
-        "raw attention": on_grid(weights[:, -1].mean(dim=1)),  # (B, h, N, N) -> (B, N, N) -> (B, rows, columns)
+        "last layer": on_grid(weights[:, -1].mean(dim=1)),  # (B, h, N, N) -> (B, N, N) -> (B, rows, columns)
         "rollout": on_grid(attention_maps.rollout(weights)),
         "gradient-weighted": on_grid(attention_maps.gradient_weighted(model, images)),
         "middle first": -from_middle.expand(len(images), -1, -1),
@@ -130,6 +136,24 @@ def deletion_test(subject: Subject) -> dict[str, Any]:
             "area": areas.mean().item(),
             "standard_error": areas.std().item() / len(areas) ** 0.5,
         }
+    return found
+
+
+def accuracy_at_other_sizes(subject: Subject) -> dict[str, float]:
+    """Enlarge or shrink the images, not the patches, and see what the model makes of the other grid.
+
+    Returns:
+        Side of the images in pixels -> accuracy on the validation images: 3/4, 1, 3/2 and 2 times the model's own side,
+        where its patches fit. Learned codes and biases are interpolated; the others are computed for the new grid.
+    """
+    model, images = subject.vit, subject.pixels(len(subject.validation_set))
+    own, patch_size = model.config.image_height, model.config.patch_size
+    found = {}
+    for side in (own * 3 // 4, own, own * 3 // 2, own * 2):
+        if side % patch_size == 0:
+            other = F.interpolate(images, (side, side), mode="bicubic", antialias=True) if side != own else images
+            logits = predict(model.with_image_size(side), other)  # (B, C, side, side) -> (B, K)
+            found[f"{side} pixels"] = accuracy(logits, subject.validation_set.labels)
     return found
 
 
@@ -171,9 +195,59 @@ def speed(subject: Subject) -> dict[str, float]:
     }
 
 
+def few_labels(subject: Subject) -> dict[str, Any]:
+    """Ask what the encoder knows by a few labels a class, without training it.
+
+    Returns:
+        Labels a class, "10" to "300" -> accuracy on the validation images of "knn" (20 neighbours, or all there are)
+        and of "linear", a linear map of the encoder's features.
+
+    Raises:
+        ValueError: There are no training images.
+    """
+    if subject.train_set is None:
+        raise ValueError("few_labels needs the training images.")
+    encoder = getattr(subject.model, "backbone", subject.model)
+    known, asked = subject.train_set, subject.validation_set
+    classes, found = len(known.classes), {}
+    per_class = [(known.labels == label).nonzero()[:, 0] for label in range(classes)]  # K times (images of the class,)
+    queries = features_of(encoder, asked.images)  # (N, D)
+    for count in FEW_LABELS:
+        if count > min(map(len, per_class)):
+            break
+        chosen = known.subset(torch.cat([places[:count] for places in per_class]))  # the first ones of each class
+        features = features_of(encoder, chosen.images)  # (K * count, D)
+        votes = knn(features, chosen.labels, queries, k=min(NEIGHBOURS, len(features)))  # (N, K)
+        logits = linear_probe(features, chosen.labels, classes)(queries)  # (N, K)
+        found[str(count)] = {"knn": accuracy(votes, asked.labels), "linear": accuracy(logits, asked.labels)}
+    return found
+
+
+def shift_test(subject: Subject) -> dict[str, Any]:
+    """How often the model is right on pictures that were moved. See ``invariance.shift_test``."""
+    images = subject.validation_set
+    return invariance.shift_test(subject.model, images.images, images.labels, precision=subject.precision)
+
+
+def scramble_test(subject: Subject) -> dict[str, Any]:
+    """How often the model is right on pictures whose pieces changed places. See ``invariance.scramble_test``."""
+    images = subject.validation_set
+    return invariance.scramble_test(subject.model, images.images, images.labels, precision=subject.precision)
+
+
 MEASUREMENTS: dict[str, Callable[[Subject], Any]] = {
     function.__name__: function
-    for function in (attention_distance, attention_entropy, position_similarity, deletion_test, speed)
+    for function in (
+        attention_distance,
+        attention_entropy,
+        position_similarity,
+        deletion_test,
+        accuracy_at_other_sizes,
+        speed,
+        shift_test,
+        scramble_test,
+        few_labels,
+    )
 }
 
 

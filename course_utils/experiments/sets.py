@@ -21,10 +21,15 @@ A file looks like this; every line below ``[variants]`` is one experiment, and i
 
     [task]               # what is learned (a name in ``kinds.TASKS``), and what that task takes
     name = "classification"
+    teacher = "SET; VARIANT"     # if the task takes one: a run of another set (with its first seed), to be run before
+                                 # this set. Or a weights file, or the name of weights that ship
 
     [data]               # images: how many training images, the same number of each class; left out = all
     images = 10_000
     normalise = true     # false leaves the pixels between 0 and 1
+    classes = ["cat", "dog"]     # only these, in training, validation and test; left out = all
+    start = "SET; VARIANT"       # the body starts with what that run of the same seed has learned, the head with
+                                 # zeros: run that set first. Or the name of weights that ship; left out = at random
 
     [variants]
     "learned" = {}
@@ -48,6 +53,7 @@ from course_utils.support.settings import Settings, look_up
 from course_utils.training.recipes import Recipe
 from course_utils.training.tasks import Classification
 from course_utils.zoo.kinds import KINDS, TASKS
+from course_utils.zoo.weights import pretrained_names
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,6 +65,9 @@ SOURCES = ("official", "sample")
 _PARTS = ("model", "recipe", "task", "data")
 _KEYS = ("title", "question", "order", "minutes", "seeds", "measure", "track", "looks", "marks", *_PARTS, "variants")
 LOOKS = 6
+# Settings that are younger than the first runs, with their defaults: these leave a digest what it was.
+_YOUNG = {"only_classes": None, "begins_with": None, "taught_by": None}
+_YOUNG_IN_RECIPES = {"freeze": 0, "backbone_rate": 1.0, "layer_decay": 1.0, "code_start": None}
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,9 @@ class Run:
         track: Measurements before and through training.
         looks: How often the validation images are looked at, at most.
         marks: Validation accuracies, in percent, to which the time is taken.
+        classes: The classes that images are taken of; None means all.
+        start: What the body begins with: another run, or the name of weights that ship; None means random weights.
+        teacher: What the task's teacher is: another run, or a weights file or its name; None means that it has none.
     """
 
     experiment: str
@@ -98,6 +110,9 @@ class Run:
     track: tuple[str, ...]
     looks: int
     marks: tuple[float, ...]
+    classes: tuple[str, ...] | None = None
+    start: Run | str | None = None
+    teacher: Run | str | None = None
 
     @property
     def name(self) -> str:
@@ -117,12 +132,22 @@ class Run:
             "seed": self.seed,
             "track": list(self.track),
             "looks": self.looks,
+            "only_classes": list(self.classes) if self.classes is not None else None,
+            "begins_with": self.start.folder if isinstance(self.start, Run) else self.start,
+            "taught_by": self.teacher.folder if isinstance(self.teacher, Run) else self.teacher,
         }
 
     @property
     def digest(self) -> str:
         """Eight characters that change when a setting does. Runs of two sets with the same settings share them."""
-        return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()[:8]
+        settings = self.settings()
+        settings["recipe"] = _without(settings["recipe"], _YOUNG_IN_RECIPES)
+        return hashlib.sha256(json.dumps(_without(settings, _YOUNG), sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of its checkpoints. Two sets may ask for the same training."""
+        return f"{self.kind}-seed{self.seed}-{self.digest}"
 
 
 @dataclass(frozen=True)
@@ -181,7 +206,7 @@ def load_set(path: str | Path) -> ExperimentSet:
             raise ValueError(f"{missing[0]} is missing")
         variants = _inherit(content["variants"])
         runs = [
-            _run(path.stem, name, place, seed, content, changes)
+            _run(path, name, place, seed, content, changes)
             for place, (name, changes) in enumerate(variants.items())
             for seed in changes["seeds"] or content["seeds"]
         ]
@@ -212,14 +237,14 @@ def _inherit(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     return found
 
 
-def _run(experiment: str, variant: str, place: int, seed: int, content: dict, changes: dict) -> Run:
+def _run(path: Path, variant: str, place: int, seed: int, content: dict, changes: dict) -> Run:
     """Put together what all variants share and what this one changes."""
     model = {"kind": "vit", **content.get("model", {}), **changes["model"]}
     task = {"name": Classification.name, **content.get("task", {}), **changes["task"]}
     data = {**content.get("data", {}), **changes["data"]}
     kind = model.pop("kind")
     try:
-        _refuse_unknown(data, ("source", "images", "normalise"))
+        _refuse_unknown(data, ("source", "images", "normalise", "classes", "start"))
         look_up("task", task["name"], TASKS)
         config = look_up("model kind", kind, KINDS).config.from_dict(model)
         recipe = Recipe.from_dict(content["recipe"]).replace(**changes["recipe"])
@@ -227,13 +252,15 @@ def _run(experiment: str, variant: str, place: int, seed: int, content: dict, ch
             raise ValueError("a budget in minutes cannot be repeated on another machine: give epochs or steps")
         if data.get("source", "official") not in SOURCES:
             raise ValueError(f"source {data['source']!r} is unknown: choose one of {', '.join(SOURCES)}")
+        start = _start(path, seed, data["start"]) if "start" in data else None
+        teacher = _teacher(path, task["teacher"]) if "teacher" in task else None
         measure, track = (tuple(content.get(key, ())) for key in ("measure", "track"))
         for name in (*measure, *track):
             look_up("measurement", name, MEASUREMENTS)
     except (ValueError, TypeError) as error:
         raise ValueError(f"variant {variant!r}: {error}") from error
     return Run(
-        experiment,
+        path.stem,
         variant,
         place,
         seed,
@@ -248,7 +275,39 @@ def _run(experiment: str, variant: str, place: int, seed: int, content: dict, ch
         track=track,
         looks=content.get("looks", LOOKS),
         marks=tuple(content.get("marks", ())),
+        classes=tuple(data["classes"]) if "classes" in data else None,
+        start=start,
+        teacher=teacher,
     )
+
+
+def _start(path: Path, seed: int, name: str) -> Run | str:
+    """Find what a run starts from: shipped weights, or the run of another set in the same folder, with its seed."""
+    if ";" not in name:
+        return look_up("shipped weights", name, {each: each for each in pretrained_names()})
+    return _run_of_another_set(path, name, {seed})
+
+
+def _teacher(path: Path, name: str) -> Run | str:
+    """Find who teaches a run: weights by name or file, which are looked for when it is run; or a run, one for all."""
+    return _run_of_another_set(path, name, None) if ";" in name else name
+
+
+def _run_of_another_set(path: Path, name: str, seeds: set[int] | None) -> Run:
+    """Find the run that "SET; VARIANT" names: with one of these seeds, or with the first that it has."""
+    other, _, variant = (part.strip() for part in name.partition(";"))
+    if other == path.stem:
+        raise ValueError(f"{name!r} lies in the same set: put what is to be run first into a set of its own")
+    runs: dict[str, Run] = {}
+    for run in load_set(path.with_name(f"{other}.toml")).runs:
+        if seeds is None or run.seed in seeds:
+            runs.setdefault(run.variant, run)
+    return look_up("variant", variant, runs)
+
+
+def _without(settings: Mapping[str, Any], young: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what has its default and did not exist when the first runs were made."""
+    return {name: value for name, value in settings.items() if name not in young or value != young[name]}
 
 
 def _refuse_unknown(found: Mapping[str, Any], known: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from course_utils.beyond.flexivit import FlexiViT
 from course_utils.data.normalisation import Normalisation, remember
 from course_utils.model.convert import WeightsError, check_fit
 from course_utils.model.vit import VisionTransformer
@@ -18,6 +20,7 @@ from course_utils.zoo.kinds import KINDS
 FORMAT = "vit-course weights 2"
 OLD_FORMAT = "vit-course weights 1"  # knew one kind of model, and kept normalisation and classes in the record alone
 PRETRAINED_FOLDER = ASSETS / "weights"
+ENCODERS_FOLDER = ASSETS / "encoders"  # models that learned without labels: they name no classes
 
 
 def save_weights(model: nn.Module, path: str | Path, record: dict[str, Any] | None = None, half: bool = True) -> None:
@@ -88,10 +91,14 @@ def load_weights(source: str | Path) -> Any:
 def load_vit(source: str | Path) -> VisionTransformer:
     """Load a model as :func:`load_weights` does, if it is a Vision Transformer with attention maps to look at.
 
+    A FlexiViT becomes the plain Vision Transformer that it is at its own patch size.
+
     Raises:
         FileNotFoundError, DamagedFileError, WeightsError: As for :func:`load_weights`; or it is another kind of model.
     """
     model = load_weights(source)
+    if isinstance(model, FlexiViT):
+        model = model.at(model.config.patch_size)
     if not isinstance(model, VisionTransformer):
         raise WeightsError(f"{source} holds a {type(model).__name__}, which has no attention maps to look at.")
     return model
@@ -104,6 +111,15 @@ def read_record(source: str | Path) -> dict[str, Any]:
         FileNotFoundError, DamagedFileError, WeightsError: As for :func:`load_weights`.
     """
     return _read(source)[1]["record"]
+
+
+def weights_checksum(source: str | Path) -> str:
+    """Return the SHA-256 of a weights file, or of shipped weights, by which a record can name them.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    return hashlib.sha256(_path(source).read_bytes()).hexdigest()
 
 
 def pretrained_names() -> list[str]:
@@ -121,6 +137,11 @@ def load_pretrained(name: str) -> Any:
     if name not in names:
         raise ValueError(f"There are no weights {name!r}: this version comes with {', '.join(names) or 'none'}.")
     return load_weights(name)
+
+
+def encoder_names() -> list[str]:
+    """Return the names of the models that come with the package and learned without labels."""
+    return sorted(path.stem for path in ENCODERS_FOLDER.glob("*.safetensors"))
 
 
 def convert_old(path: str | Path) -> None:
@@ -165,7 +186,7 @@ def _shapes(kind: str, config: Any) -> dict[str, tuple[int, ...]]:
 
 def _read(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return tensors and metadata of a weights file of this version, or say why it is none."""
-    path = PRETRAINED_FOLDER / f"{source}.safetensors" if source in pretrained_names() else Path(source)
+    path = _path(source)
     tensors, metadata = _open(path)
     if metadata.get("format") == OLD_FORMAT:
         raise WeightsError(
@@ -175,6 +196,13 @@ def _read(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{path} is a file of this course, but holds no weights: save_weights writes such a file.")
     return tensors, metadata
+
+
+def _path(source: str | Path) -> Path:
+    for folder, names in ((PRETRAINED_FOLDER, pretrained_names()), (ENCODERS_FOLDER, encoder_names())):
+        if source in names:
+            return folder / f"{source}.safetensors"
+    return Path(source)
 
 
 def _open(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
