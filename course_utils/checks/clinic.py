@@ -25,7 +25,7 @@ from course_utils.model.patches import patchify, unpatchify
 def _named(
     *,
     read: Callable[[Sequence[float]], float] = lambda losses: sum(losses[-10:]) / len(losses[-10:]),
-    floors: Callable[[int], tuple[float, float, float]] = lambda k: (
+    floors: Callable[..., tuple[float, ...]] = lambda k: (
         math.log(k),
         floor_of_bounded_logits(k, 1),
         floor_of_bounded_logits(k, 2),
@@ -129,7 +129,7 @@ name_the_number = Exercise(
             "another logarithm",
             "Your ln K is to base 2 or 10. The natural logarithm is meant, math.log.",
             *(
-                _named(floors=lambda k, base=base: tuple(each / math.log(base) for each in _floors(k)))  # type: ignore[misc, arg-type, return-value]
+                _named(floors=lambda k, base=base: tuple(each / math.log(base) for each in _floors(k)))
                 for base in (2, 10)
             ),
             *(_named(floors=lambda k, base=base: (math.log(k, base), *_floors(k)[1:])) for base in (2, 10)),
@@ -340,11 +340,16 @@ def _kind(given: Tensor, images: Tensor, patch_size: int = 4) -> str:
     before, after = patchify(images, patch_size), patchify(given, patch_size)  # (B, N, C*P*P)
     if torch.equal(before.sort(dim=2).values, after.sort(dim=2).values):
         return "patches with their numbers shuffled inside"
-    firsts = before.sum(dim=2).sort(dim=1).values, after.sum(dim=2).sort(dim=1).values
-    if torch.allclose(*firsts, atol=1e-4):
+    if _same_pieces(before, after):
         return "patches in another order"
-    pieces = [each.reshape(len(each), before.shape[1], -1).sum(dim=2).sort(dim=1).values for each in (images, given)]
-    return "other pieces in another order" if torch.allclose(*pieces, atol=1e-4) else "pixels in other places"
+    rows = (images.reshape(before.shape), given.reshape(before.shape))
+    return "other pieces in another order" if _same_pieces(*rows) else "pixels in other places"
+
+
+def _same_pieces(one: Tensor, other: Tensor) -> bool:
+    """Whether each image has the same pieces (B, N, ...) in some order, as far as their sums tell."""
+    sums = [each.sum(dim=2).sort(dim=1).values for each in (one, other)]  # (B, N)
+    return torch.allclose(sums[0], sums[1], atol=1e-4)
 
 
 def _logits(model: nn.Module, images: Tensor, evaluate: bool = True) -> Tensor:
@@ -408,7 +413,7 @@ def _slightly(images: Tensor) -> Tensor:
     return _constant(images) + 2e-3 * torch.arange(len(images))[:, None]
 
 
-def _notices(compare: Callable[[Tensor], bool], evaluate: bool = True) -> Callable[[nn.Module, Tensor], bool]:
+def _notices(compare: Callable[..., bool], evaluate: bool = True) -> Callable[[nn.Module, Tensor], bool]:
     return lambda model, images: compare(_logits(model, images, evaluate))
 
 
@@ -524,7 +529,7 @@ def _shuffle(images: Tensor, patch_size: int) -> Tensor:
 
 def _ordered(
     change: Callable[[Tensor, int], Tensor] = _shuffle,
-    judge: Callable[[Tensor, Tensor], Any] = _far,
+    judge: Callable[..., Any] = _far,
     evaluate: bool = True,
 ) -> Callable[[nn.Module, Tensor, int], Any]:
     return lambda model, images, patch_size: judge(
@@ -674,7 +679,7 @@ def _one_by_one(model: nn.Module, images: Tensor, evaluate: bool = True) -> Tens
 
 def _alone(
     alone: Callable[[nn.Module, Tensor], Tensor] = _one_by_one,
-    judge: Callable[[Tensor, Tensor], Any] = lambda one, other: not _far(one, other),
+    judge: Callable[..., Any] = lambda one, other: not _far(one, other),
     evaluate: bool = True,
 ) -> Callable[[nn.Module, Tensor], Any]:
     return lambda model, images: judge(alone(model, images), _logits(model, images, evaluate))

@@ -1,14 +1,13 @@
 """Lesson 08 (clinic): the table of symptoms: what is seen, the number that names it, and what may be behind it.
 
 The lesson, the words of ``examine`` and the page SYMPTOMS.md all read this one table.
-``python -m course_utils.analysis.clinic.symptoms`` writes the page anew.
+``python -m course_utils.analysis.clinic`` writes the page anew.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 from course_utils.analysis.clinic.quick_tests import floor_of_bounded_logits
 
@@ -154,7 +153,7 @@ SYMPTOMS: dict[str, Symptom] = {
     ),
     "gradients add up": Symptom(
         "the gradient is longer after each step: each adds to the one before",
-        "the gradient's length over ten steps",
+        "the gradient's length, over ten steps",
         (
             "optimizer.zero_grad() is missing, or belongs to another optimiser",
             "gradients that are collected over several batches on purpose (then this is no fault)",
@@ -173,12 +172,15 @@ NO_FAULT = (
 )
 
 
+SAME = "nothing is learned, or all images get one answer: attention over the batch axis, or a causal mask left in"
+
+
 def numbers() -> list[tuple[float, str, str]]:
     """Return the numbers at which a loss stops: the value in nats, how it comes about, what it says."""
-    same, softmax, tanh = (SYMPTOMS[key].causes[0] for key in ("same answer", "softmax", "tanh"))
+    softmax, tanh = (SYMPTOMS[key].causes[0] for key in ("softmax", "tanh"))
     rows: list[tuple[float, str, str]] = []
     for k in (2, 10, 100, 1000):
-        rows.append((math.log(k), f"ln {k}", f"{k} classes, nothing learned, or one answer for all images: {same}"))
+        rows.append((math.log(k), f"ln {k}", f"{k} classes: {SAME}"))
         rows.append((floor_of_bounded_logits(k, 1), f"ln(1 + {k - 1}/e)", f"{k} classes: {softmax}"))
         rows.append((floor_of_bounded_logits(k, 2), f"ln(1 + {k - 1}/e²)", f"{k} classes: {tanh}"))
     rows.append((math.log(128), "ln 128", "CLIP with a batch of 128: both towers give one answer for everything"))
@@ -204,7 +206,7 @@ def page() -> str:
         [
             "# My model does not learn",
             "",
-            "Written by `python -m course_utils.analysis.clinic.symptoms`; not by hand. Lesson",
+            "Written by `python -m course_utils.analysis.clinic`; not by hand. Lesson",
             "08<!-- lesson: clinic --> builds the tests; `python -m course_utils examine FILE.py:make_model`",
             "runs them on your own model.",
             "",
@@ -226,12 +228,3 @@ def page() -> str:
             "",
         ]
     )
-
-
-def main() -> None:
-    """Write the page into the folder in which this is called."""
-    Path(PAGE).write_text(page(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
