@@ -33,8 +33,8 @@ from course_utils.support.files import write_json
 NAME = "clinic"
 VARIANTS: tuple[Slip, ...] = (HEALTHY, LARGE_CODES, *SLIPS)
 SEEDS = (0, 1, 2)
-STEPS, BATCH = 600, 128
-ONE_BATCH_STEPS, ONE_BATCH = 100, 64
+STEPS, BATCH = 300, 64
+ONE_BATCH_STEPS, ONE_BATCH = 100, 32
 LOOK_EVERY = 20  # steps over which the loss is averaged for the history
 EXAMINED = 512  # training images that examine is given
 MODULE = "python -m course_utils.experiments.slips"

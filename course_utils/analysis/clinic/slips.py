@@ -23,7 +23,7 @@ from course_utils.model.embeddings import ViTEmbeddings
 from course_utils.model.patches import PatchEmbedding
 from course_utils.model.vit import VisionTransformer
 
-CONFIG = ViTConfig(patch_size=8, embed_dim=64, depth=3, num_heads=4)  # small enough for a minute on one core
+CONFIG = ViTConfig(patch_size=8, embed_dim=64, depth=3, num_heads=4, mlp_ratio=2.0)  # for a minute on one core
 RATE = 1e-3
 
 Seen = Literal["outside", "step", "second program"]
