@@ -78,7 +78,7 @@ class Slip:
     seen: Seen
     signs: tuple[str, ...]
     commit: Callable[[Patient], object] = lambda patient: None
-    config: dict[str, object] = field(default_factory=dict)
+    config: dict[str, object] = field(default_factory=dict, hash=False)
 
     def patient(self, seed: int = 0, config: ViTConfig = CONFIG) -> Patient:
         """Make a new model with this slip in it, or in its training."""

@@ -62,6 +62,10 @@ def _shuffle(images: Tensor, patch_size: int) -> Tensor:
     return unpatchify(patches.roll(1, dims=1), patch_size, (images.shape[2], images.shape[3]))
 
 
+def _backwards(images: Tensor, patch_size: int) -> Tensor:
+    return unpatchify(patchify(images, patch_size).flip(1), patch_size, (images.shape[2], images.shape[3]))
+
+
 def _ordered(
     change: Callable[[Tensor, int], Tensor] = _shuffle,
     judge: Callable[..., Any] = far,
@@ -109,7 +113,11 @@ notices_the_order = Exercise(
         Mistake(
             "too far apart",
             "You ask for a large change. A new model has small logits: a change from 0.0001 on counts.",
-            *(_ordered(judge=lambda a, b, near=near: far(a, b, near)) for near in (0.05, 0.1, 0.5, 1.0)),
+            *(
+                _ordered(change, judge=lambda a, b, near=near: far(a, b, near))
+                for change in (_shuffle, _backwards)
+                for near in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+            ),
         ),
         Mistake(
             "the images are shuffled",
