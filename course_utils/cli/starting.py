@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from course_utils.cli.kinds import recipe_name
 from course_utils.cli.options import settings
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from course_utils.data import ImageSet
-    from course_utils.model.config import ViTConfig
     from course_utils.model.vit import VisionTransformer
+    from course_utils.support.settings import Settings
     from course_utils.training.recipes import Recipe
 
-MODEL, RECIPE, FINE_TUNING = "cifar_micro", "cpu-minutes", "fine-tune"
 CHANGEABLE = ("patch_size", "dropout", "attention_dropout", "drop_path")  # settings that leave trained weights whole
 
 
@@ -34,7 +36,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     given = {name: getattr(options, name) for name in BUDGETS if getattr(options, name) is not None}
     if options.freeze is not None:
         given["freeze"] = options.freeze
-    name = options.recipe or (FINE_TUNING if options.start else RECIPE)
+    name = recipe_name(options)
     recipe = Recipe.preset(name, **settings(options.set), **given)
     if options.start is None and recipe.freeze:
         raise ValueError(
@@ -59,8 +61,8 @@ def trained_start(options: argparse.Namespace) -> VisionTransformer | None:
 
     if options.start is None:
         return None
-    if options.model is not None:
-        raise ValueError("--start brings its own model: leave --model out.")
+    if options.model is not None or options.kind != "vit":
+        raise ValueError("--start brings its own model: leave --model and --kind out.")
     asked = settings(options.model_set)
     fixed = [name for name in asked if name not in CHANGEABLE]
     if fixed:
@@ -79,13 +81,13 @@ def trained_start(options: argparse.Namespace) -> VisionTransformer | None:
 
 
 def model_for(
-    train_set: ImageSet, config: ViTConfig, start: VisionTransformer | None, options: argparse.Namespace
-) -> tuple[VisionTransformer, dict[str, Any] | None]:
+    train_set: ImageSet, config: Settings, start: VisionTransformer | None, options: argparse.Namespace
+) -> tuple[nn.Module, dict[str, Any] | None]:
     """Make the model to be trained.
 
     Args:
         train_set: Says which classes there are.
-        config: For random weights.
+        config: For random weights of the kind that is asked for.
         start: A trained model, or None.
         options: With ``start``.
 
@@ -93,12 +95,12 @@ def model_for(
         The model, and what the record says of its start. A start of the same classes keeps its head; for any others it
         gets a new one, of zeros.
     """
-    from course_utils.model.vit import VisionTransformer
+    from course_utils.zoo.kinds import KINDS
     from course_utils.zoo.start import replace_head
     from course_utils.zoo.weights import weights_checksum
 
     if start is None:
-        return VisionTransformer(config), None
+        return KINDS[options.kind].make(config), None
     known = getattr(start, "classes", None)
     same = known == train_set.classes
     model = start if same else replace_head(start, len(train_set.classes), train_set.classes)
@@ -106,7 +108,7 @@ def model_for(
     return model, said
 
 
-def describe_start(model: VisionTransformer, start: dict[str, Any], recipe: Recipe) -> str:
+def describe_start(model: nn.Module, start: dict[str, Any], recipe: Recipe) -> str:
     """Say in two lines what a training starts from, and what of it learns."""
     from course_utils.data import normalisation_of
     from course_utils.training.layers import frozen_names

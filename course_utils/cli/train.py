@@ -1,10 +1,12 @@
-"""``train``: train a Vision Transformer, then write what came out."""
+"""``train``: train a Vision Transformer, or another kind of model, then write what came out."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
+from course_utils.cli.kinds import FINE_TUNING, MODEL, add_kind, at_size, config_of, name_of, recipe_name, size_of
 from course_utils.cli.options import (
     INTERRUPTED,
     Commands,
@@ -15,16 +17,7 @@ from course_utils.cli.options import (
     with_device,
     with_images,
 )
-from course_utils.cli.starting import (
-    FINE_TUNING,
-    MODEL,
-    RECIPE,
-    add_start,
-    describe_start,
-    model_for,
-    recipe_of,
-    trained_start,
-)
+from course_utils.cli.starting import add_start, describe_start, model_for, recipe_of, trained_start
 
 
 def add_to(commands: Commands) -> None:
@@ -35,6 +28,7 @@ def add_to(commands: Commands) -> None:
         "train",
         "train --recipe half-hour",
         "train --recipe evening --epochs 20 --set learning_rate=2e-3 --model-set pooling=mean",
+        "train --kind cnn --model-set width=32 --epochs 10",
         "train --name mine --resume",
         "train --data pictures/cats --start cifar_small",
         "train --data pictures/cats --start cifar_small --freeze 4 --image-size 48",
@@ -42,10 +36,11 @@ def add_to(commands: Commands) -> None:
     )
     with_images(command)
     with_device(command)
+    add_kind(command)
     add_start(command)
     command.add_argument("--model", help=f"a preset of ViTConfig (default: {MODEL})")
     command.add_argument("--image-size", type=int, help="with --data: pixels a side that pictures are resized to")
-    command.add_argument("--recipe", help=f"a preset of Recipe (default: {RECIPE}; with --start {FINE_TUNING})")
+    command.add_argument("--recipe", help=f"a preset of Recipe (default: cpu-minutes; with --start {FINE_TUNING})")
     command.add_argument("--epochs", type=float, help="budget in passes over the data")
     command.add_argument("--steps", type=int, help="budget in optimiser steps")
     command.add_argument("--minutes", type=float, help="budget in minutes of training")
@@ -72,6 +67,7 @@ def train(options: argparse.Namespace) -> int:
     from course_utils.analysis.snapshots import Snapshots
     from course_utils.cli.images import training_sets
     from course_utils.model.config import ViTConfig
+    from course_utils.model.vit import VisionTransformer
     from course_utils.report import write_report
     from course_utils.training import distributed
     from course_utils.training.layers import frozen_names
@@ -81,28 +77,25 @@ def train(options: argparse.Namespace) -> int:
     recipe = recipe_of(options)
     if options.image_size is not None and options.data is None:
         raise ValueError("--image-size resizes the pictures of --data FOLDER; CIFAR-10 stays as it is.")
-    asked = settings(options.model_set)
     start = trained_start(options)
+    config: Any
     if start is not None:
-        file = Path(options.start)
-        name = file.parent.name if file.stem == "weights" and file.parent.name else file.stem
         config = start.config
         frozen_names(start, recipe.freeze)  # an error now and not after the reading
     else:
-        name = options.model or MODEL
-        config = ViTConfig.preset(name, **asked)
-        if options.image_size is not None:
-            config = config.replace(image_size=options.image_size)
+        config = at_size(config_of(options), options.image_size)
+    if options.snapshots and not isinstance(config, ViTConfig):
+        raise ValueError(f"--snapshots keeps codes and attention maps, but a {options.kind} has none: leave it out.")
     if options.snapshots and recipe.early:
         raise ValueError(
             f"--snapshots shows one grid of patches from beginning to end, but this recipe begins with patches of "
             f"{recipe.early_patch_size} pixels: add --set early=0 --set early_patch_size=0, or leave --snapshots out."
         )
-    plan = options.recipe or (FINE_TUNING if start is not None else RECIPE)
-    run_dir = Path(options.runs) / (options.name or f"{name}-{plan}-seed{options.seed}")
+    run_dir = Path(options.runs) / (options.name or f"{name_of(options)}-{recipe_name(options)}-seed{options.seed}")
     if not options.resume:
         run_dir = unused(run_dir)
-    size = (config.image_height, config.image_width)
+    asked = settings(options.model_set)
+    size = size_of(config, options.image_size)
     channels = config.in_channels if start is not None else asked.get("in_channels")
     train_set, validation_set, test_set = training_sets(options, size, channels)
     if options.data is not None and start is None:  # classes and channels follow the pictures
@@ -129,9 +122,9 @@ def train(options: argparse.Namespace) -> int:
             print(train_set.description)
             if started is not None:
                 print(describe_start(model, started, recipe))
-            print(f"{name} on {trainer.device}, {trainer.precision}; writing to {run_dir}")
+            print(f"{name_of(options)} on {trainer.device}, {trainer.precision}; writing to {run_dir}")
         watcher = None
-        if options.snapshots and trainer.is_main:
+        if isinstance(model, VisionTransformer) and options.snapshots and trainer.is_main:
             watcher = Snapshots(model, validation_set, run_dir / "snapshots.safetensors")
         record = trainer.fit(resume=options.resume, on_report=watcher)
         if record["status"] != "finished":

@@ -65,7 +65,7 @@ _KEYS = ("title", "question", "order", "minutes", "seeds", "measure", "track", "
 LOOKS = 6
 # Settings that are younger than the first runs, with their defaults: these leave a digest what it was.
 _YOUNG = {"only_classes": None, "begins_with": None}
-_YOUNG_IN_RECIPES = {"freeze": 0, "backbone_rate": 1.0, "layer_decay": 1.0}
+_YOUNG_IN_RECIPES = {"freeze": 0, "backbone_rate": 1.0, "layer_decay": 1.0, "code_start": None}
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,10 @@ class DropPath(nn.Module):
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
-        """Drop the branch output x, (B, N, D), for some of the B images."""
+        """Drop the branch output x, (B, ..., D), for some of the B images."""
         if not self.training or self.rate == 0:
             return x
-        keep = torch.rand(x.shape[0], 1, 1, device=x.device) >= self.rate  # (B, 1, 1)
+        keep = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) >= self.rate  # (B, 1, ..., 1)
         return x * keep / (1 - self.rate)
 
 

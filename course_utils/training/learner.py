@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from course_utils.data import normalisation_of
 from course_utils.model.resize import AtPatchSize
 from course_utils.training import distributed
+from course_utils.training.code_start import start_codes
 from course_utils.training.layers import frozen
 from course_utils.training.optimisers import make_optimizer
 from course_utils.training.recipes import Recipe, learning_rate_at
@@ -59,6 +60,8 @@ class Learner:
         if recipe.whitening:
             images = normalisation_of(self.model)(task.train_set.images[:IMAGES_TO_WHITEN])
             start_whitened(self.model, images, recipe.whitening)
+        if recipe.code_start is not None:
+            start_codes(self.model, recipe.code_start, seed)
         fused = device.type in ("cpu", "cuda")  # one kernel for all parameters instead of a loop
         with frozen(self.model, recipe.freeze):  # what is frozen is no matter of the optimiser
             self.optimizer = make_optimizer(self.model, recipe, fused, precision)

@@ -19,8 +19,9 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Split the parameters: weight matrices of linear maps decay, all else does not.
 
-    Biases, norms, class token, registers, position codes and bias tables do not decay. The matrices inside transformer
-    blocks are a group of their own, marked for :class:`Muon`, which is not meant for the first and the last map.
+    Biases, norms, class token, registers, position codes and bias tables do not decay. The matrices inside blocks are
+    a group of their own, marked for :class:`Muon`, which is not meant for the first and the last map. A block is a
+    transformer block, or any module that says so with an attribute ``is_block = True``.
 
     Args:
         model: Parameters that need no gradient are left out.
@@ -32,7 +33,7 @@ def parameter_groups(
         Groups for an optimiser; "share" is the share of the learning rate.
     """
     matrices = {id(module.weight) for module in model.modules() if isinstance(module, (nn.Linear, nn.Conv2d))}
-    blocks = [module for module in model.modules() if isinstance(module, TransformerBlock)]
+    blocks = [module for module in model.modules() if isinstance(module, TransformerBlock) or is_block(module)]
     hidden = {id(p) for block in blocks for p in block.parameters()} & matrices
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     share_of = {id(parameter): 1.0 if shares is None else shares[name] for name, parameter in named}
@@ -48,6 +49,11 @@ def parameter_groups(
         for group in groups
         for share in different
     ]
+
+
+def is_block(module: nn.Module) -> bool:
+    """Whether a module says that it is a block, one of the layers between the first map and the last."""
+    return getattr(module, "is_block", False) is True
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe, fused: bool, precision: str = "fp32") -> torch.optim.Optimizer:

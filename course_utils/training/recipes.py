@@ -54,6 +54,8 @@ class Recipe(Settings):
             images, and this is the standard deviation of a token's numbers (see
             :mod:`course_utils.training.whitening`). The trainer puts this start in place of what is there, so leave it
             at 0 to go on with a model that is trained already.
+        code_start: Standard deviation with which learned position codes start, drawn anew with the seed; None leaves
+            what is there, which in a new model is 0.02.
         crop_padding: Random crop after padding by so many pixels (reflected). 0 switches it off.
         flip: Whether half of the images are mirrored, left and right exchanged.
         rand_augment_n: RandAugment's n, the operations an image goes through (arXiv 1909.13719). 0: off.
@@ -92,6 +94,7 @@ class Recipe(Settings):
     early_patch_size: Count = 0
     early: Rate = 0.0
     whitening: NotNegative = 0.0
+    code_start: NotNegative | None = None
     crop_padding: Count = 4
     flip: bool = True
     rand_augment_n: Count = 0

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from course_utils.beyond.flexivit import FlexiViT
 from course_utils.data.normalisation import Normalisation, remember
 from course_utils.model.convert import WeightsError, check_fit
 from course_utils.model.vit import VisionTransformer
@@ -89,10 +90,14 @@ def load_weights(source: str | Path) -> Any:
 def load_vit(source: str | Path) -> VisionTransformer:
     """Load a model as :func:`load_weights` does, if it is a Vision Transformer with attention maps to look at.
 
+    A FlexiViT becomes the plain Vision Transformer that it is at its own patch size.
+
     Raises:
         FileNotFoundError, DamagedFileError, WeightsError: As for :func:`load_weights`; or it is another kind of model.
     """
     model = load_weights(source)
+    if isinstance(model, FlexiViT):
+        model = model.at(model.config.patch_size)
     if not isinstance(model, VisionTransformer):
         raise WeightsError(f"{source} holds a {type(model).__name__}, which has no attention maps to look at.")
     return model
