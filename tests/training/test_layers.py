@@ -9,6 +9,7 @@ from tiny_training import CONFIG, after_step, make_images, make_trainer, trainer
 from course_utils import VisionTransformer
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.checks import finetuning as checks
+from course_utils.checks.finetuning.trained import part_of
 from course_utils.training.layers import frozen, frozen_names, layer_numbers, rate_shares
 from course_utils.training.optimisers import make_optimizer, parameter_groups
 from course_utils.training.recipes import RECIPES, Recipe
@@ -46,7 +47,7 @@ def test_only_the_chosen_layers_move():
         trainer = make_trainer(FEW.replace(freeze=blocks, weight_decay=0.5))
         before = weights_of(trainer.model)
         trainer.fit()
-        moved = {checks._part(name) for name in changed(before, trainer.model.state_dict())}
+        moved = {part_of(name) for name in changed(before, trainer.model.state_dict())}
         assert moved == {"embeddings", "block 0", "block 1", "last norm", "head"} - still
 
 
@@ -134,7 +135,7 @@ def test_early_patches_and_freezing_go_together():
     trainer = make_trainer(FEW.replace(freeze=1, early_patch_size=8, early=0.5))
     before = weights_of(trainer.model)
     trainer.fit()
-    moved = {checks._part(name) for name in changed(before, trainer.model.state_dict())}
+    moved = {part_of(name) for name in changed(before, trainer.model.state_dict())}
     assert moved == {"block 1", "last norm", "head"}
 
 
