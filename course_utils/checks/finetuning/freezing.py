@@ -68,11 +68,9 @@ def _freezing(
 
 
 def _forms(choice: Choice, **slips: Any) -> tuple[Callable[..., Any], ...]:
-    """Make a slip with a right count, and with each wrong one; thawing or not."""
+    """Make a slip with a right count, and with one of tensors; thawing or not."""
     return tuple(
-        _freezing(choice, thaw, count=count, **slips)
-        for thaw in (True, False)
-        for count in ("learning", "tensors", "frozen", "all")
+        _freezing(choice, thaw, count=count, **slips) for thaw in (True, False) for count in ("learning", "tensors")
     )
 
 
@@ -158,17 +156,21 @@ freeze = Exercise(
             "the last norm is frozen",
             "The norm behind the last block is frozen. It is no block and no embedding, so it should learn.",
             *_forms(_with_norm),
+            *_forms(lambda name, blocks, depth: name.startswith("encoder.norm.") or _first()(name, blocks, depth)),
+            *_forms(
+                lambda name, blocks, depth: name.startswith("encoder.norm.") or _always_embeddings(name, blocks, depth)
+            ),
         ),
         Mistake(
             "what was frozen stays frozen",
             "This model came to you frozen, and yours leaves it so. Everything that is not to be frozen must learn, "
             "whatever was done to the model before: this is how a second training silently learns nothing.",
-            *(_freezing(_first(), thaw=False, count=count) for count in ("learning", "tensors", "frozen", "all")),
+            *(_freezing(_first(), thaw=False, count=count) for count in ("learning", "tensors")),
         ),
         Mistake(
             "the embeddings are frozen for 0 blocks",
             "With blocks=0 nothing should be frozen, and yours freezes the embeddings.",
-            *(_freezing(_always_embeddings, count=count) for count in ("learning", "tensors", "frozen", "all")),
+            *(_freezing(_always_embeddings, count=count) for count in ("learning", "tensors")),
         ),
         Mistake(
             "the tensors are counted",

@@ -107,6 +107,16 @@ def _each(**slips: Any) -> tuple[Callable[..., Any], ...]:
     )
 
 
+def _copied(made: Callable[..., Any]) -> Callable[..., Any]:
+    """Change the given model, and return a copy of it."""
+    return lambda model, num_classes: copy.deepcopy(made(model, num_classes))
+
+
+def _forget(model: nn.Module) -> nn.Module:
+    remember(model, None, None)
+    return model
+
+
 def _only_head(model: VisionTransformer, num_classes: int) -> nn.Linear:
     return nn.Linear(model.config.embed_dim, num_classes)
 
@@ -137,8 +147,8 @@ replace_head = Exercise(
             "Make a copy first, and give the copy the new head.",
             *_each(in_place=True),
             *_each(in_place=True, weight=False, bias=False),
-            *_each(in_place=True, weight=False),
-            *_each(in_place=True, bias=False),
+            *(_copied(made) for made in _each(in_place=True)),
+            *(_copied(made) for made in _each(in_place=True, weight=False, bias=False)),
             lambda model, num_classes: _zeroed_in_place(model),
         ),
         Mistake(
@@ -149,6 +159,8 @@ replace_head = Exercise(
             lambda model, num_classes: _old_head(model, num_classes, zero=True),
             lambda model, num_classes: _old_head(model, num_classes, config=True),
             lambda model, num_classes: _old_head(model, num_classes, zero=True, config=True),
+            lambda model, num_classes: _forget(_old_head(model, num_classes)),
+            lambda model, num_classes: _forget(_old_head(model, num_classes, zero=True)),
         ),
         Mistake(
             "inputs and outputs exchanged",
@@ -163,7 +175,6 @@ replace_head = Exercise(
             "into it, all but those of the head.",
             *_each(body=False),
             *_each(body=False, weight=False, bias=False),
-            *_each(body=False, weight=False),
         ),
         Mistake(
             "the body is shared",
@@ -184,8 +195,6 @@ replace_head = Exercise(
             "The new head is not all zeros: weight or bias keeps the random numbers that nn.Linear begins with. They "
             "would send random gradients into a body that is good already.",
             *_each(weight=False, bias=False),
-            *_each(weight=False),
-            *_each(bias=False),
         ),
         Mistake(
             "it cannot learn",

@@ -141,6 +141,7 @@ parameter_groups = Exercise(
             "times that.",
             _grouping(rate_of=lambda rate, decay, steps: rate * decay ** max(steps - 1, 0)),
             _grouping(lambda name, depth: _steps(name, depth) - (block_of(name) is not None)),
+            _grouping(lambda name, depth: _steps(name, depth) - name.startswith("encoder.")),
             _grouping(lambda name, depth: _steps(name, depth) - (part_of(name) not in ("head", "last norm"))),
         ),
         Mistake(
