@@ -238,7 +238,7 @@ shifted_windows = Exercise(
         ),
         Mistake(
             "rolled along the wrong axes",
-            "Rows and columns of (B, H, W, D) are the axes 1 and 2. You roll the last axis too: the numbers of a place.",
+            "Rows and columns of (B, H, W, D) are the axes 1 and 2. You roll D, the numbers of a place.",
             lambda p, w, s, attend: _through(p, w, s, attend, dims=(2, 3)),
             lambda p, w, s, attend: _through(p, w, s, attend, dims=(-2, -1)),
         ),

@@ -184,8 +184,8 @@ shift_mask = Exercise(
         ),
         Mistake(
             "a mask of 0 and 1",
-            "Your mask holds True and False, or 0 and 1. It is added to the scores before the softmax, where 1 is hardly "
-            "anything: take 0.0 for a pair that stays open, and -100.0 for one that is shut.",
+            "Your mask holds True and False, or 0 and 1. It is added to the scores before the softmax, where 1 "
+            "is hardly anything: take 0.0 for a pair that stays open, and -100.0 for one that is shut.",
             _apart,
             lambda s, w, by: ~_apart(s, w, by),
             lambda s, w, by: -_apart(s, w, by).float(),
