@@ -37,7 +37,7 @@ colab: $(VENV)/test ## Only the lessons as Colab opens them: course not installe
 	$(OFFLINE) $(BIN)/python -m pytest tests/colab -n 2 -v
 
 browser: $(VENV)/test ## Only the lessons in JupyterLab, in a real browser (skipped without chromium)
-	$(BIN)/python -m pytest tests/browser -v -rs
+	$(BIN)/python -m pytest tests/browser -n 2 --dist loadfile -v -rs
 
 latency: $(VENV)/test ## Measure how fast the explorers answer (needs chromium)
 	$(BIN)/python tests/browser/latency.py
