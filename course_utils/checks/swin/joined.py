@@ -17,7 +17,7 @@ from course_utils.checks.swin.windows import numbered
 
 def _corners(x: Tensor, order: str = "00 10 01 11") -> list[Tensor]:
     """Take every second row and column, from the corners given as "row column": each (B, H/2, W/2, D)."""
-    return [x[:, int(row) :: 2, int(column) :: 2] for row, column in order.split()]
+    return [x[:, int(corner[0]) :: 2, int(corner[1]) :: 2] for corner in order.split()]
 
 
 def _quarters(x: Tensor) -> list[Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from matplotlib.figure import Figure
 
@@ -90,7 +92,7 @@ def _regions(windows: torch.Tensor, masks: torch.Tensor) -> dict[int, int]:
 def _place(page: Page, place: int, region: dict[int, int], x: float, y: float, side: float) -> None:
     """Draw a place: its number and the letter of its region."""
     number = region[place]
-    settings = {"rounded": False, "edgecolor": "white", "linewidth": 1.0, "size": 10}
+    settings: dict[str, Any] = {"rounded": False, "edgecolor": "white", "linewidth": 1.0, "size": 10}
     page.box(Box(x, y, side, side), f"{place} {REGIONS[number]}", facecolor=_COLOURS[number], **settings)
 
 
@@ -103,7 +105,7 @@ def _mask(page: Page, box: Box, mask: torch.Tensor, held: list[int]) -> None:
         page.text(box.left[0] + (row + 0.5) * side, box.top[1] + 0.15, str(query), fontsize=10)
         for column in range(len(held)):
             cell = Box(box.left[0] + (column + 0.5) * side, y, side, side)
-            settings = {"rounded": False, "linewidth": 0.8, "size": 10, "edgecolor": BLACK}
+            settings: dict[str, Any] = {"rounded": False, "linewidth": 0.8, "size": 10, "edgecolor": BLACK}
             if mask[row, column] == 0:
                 page.box(cell, "0", facecolor="white", **settings)
             else:
