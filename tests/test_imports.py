@@ -47,7 +47,7 @@ LONGEST_FILE, LONGEST_CLASS = 400, 200
 _CHECKS = "a list, exercise by exercise, of mistakes: a short function and a sentence each; one module a lesson"
 LONGER: dict[str, str] = {  # file or class -> why it may be longer
     f"course_utils.checks.{lesson}": _CHECKS
-    for lesson in ("embeddings", "attention", "blocks", "training", "attention_maps")
+    for lesson in ("embeddings", "attention", "blocks", "training", "attention_maps", "cnn")
 }
 
 
