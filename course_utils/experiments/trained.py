@@ -60,11 +60,11 @@ def trained_table() -> list[str]:
     """
     ours = []
     for name, record in _records():
-        config, found, device = record["config"], record["test"]["last_weights"], record["environment"]["device"]
+        found, device = record["test"]["last_weights"], record["environment"]["device"]
         parameters = sum(parameter.numel() for parameter in load_pretrained(name).parameters())
-        model = f"D{config['embed_dim']} L{config['depth']} h{config['num_heads']} P{config['patch_size']}"
         training = f"{record['epochs'][-1]['epoch']:.0f} epochs in {record['seconds'] / 60:.0f} min on {device}"
         accuracy = f"{100 * found['accuracy']:.2f} ± {100 * found['accuracy_standard_error']:.2f}"
+        model = _in_short(record["config"])
         ours.append([f"**this course, `{name}`**", model, f"{parameters / 1e6:.2f}", training, accuracy])
     theirs = [[each.where, each.model, f"{each.parameters:.2f}", each.training, each.accuracy] for each in PUBLISHED]
     return markdown_table(("where", "model", "million parameters", "training", "test accuracy in %"), [*ours, *theirs])
@@ -89,6 +89,13 @@ def trained_section() -> list[str]:
         *commands,
         "",
     ]
+
+
+def _in_short(config: dict[str, Any]) -> str:
+    """Say the size of a model in a few letters."""
+    if "embed_dim" in config:
+        return f"D{config['embed_dim']} L{config['depth']} h{config['num_heads']} P{config['patch_size']}"
+    return f"CNN, {config['stages'] * config['blocks']} residual blocks, {config['width']} channels at first"
 
 
 def _records() -> list[tuple[str, dict[str, Any]]]:
