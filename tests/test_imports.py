@@ -44,11 +44,7 @@ EXCEPTIONS = {
     ("course_utils.support.environment", "course_utils"): "every record says the version, which setuptools reads there",
 }
 LONGEST_FILE, LONGEST_CLASS = 400, 200
-_CHECKS = "a list, exercise by exercise, of mistakes: a short function and a sentence each; one module a lesson"
-LONGER: dict[str, str] = {  # file or class -> why it may be longer
-    f"course_utils.checks.{lesson}": _CHECKS
-    for lesson in ("embeddings", "attention", "blocks", "training", "attention_maps", "cnn")
-}
+LONGER: dict[str, str] = {}  # file or class -> why it may be longer
 
 
 def module_name(path: Path) -> str:

@@ -1,48 +1,38 @@
 """How an attempt at an exercise is checked.
 
 An exercise knows the right answer and the usual mistakes, each as a function that makes it. An attempt is run on a few
-examples. If it always gives what one of those functions gives, the learner has made that mistake, and is told so.
+examples. If it always gives what one of those functions gives, the learner has made that mistake, and is told so. If
+all numbers are right, it must also leave its input and all settings alone, and a model must be able to use the result.
 """
 
 from __future__ import annotations
 
-import copy
 import inspect
 import linecache
-import math
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-SMALL = 32  # larger tensors are described by their shape
+from course_utils.checks import mistakes as general
+from course_utils.checks.in_a_model import Flawed, flaw_of
+from course_utils.checks.mistakes import Mistake
+from course_utils.checks.values import cut, describe, differs_how, guarded, kind, plain, same_kind, same_value
+from course_utils.checks.world import Outcome, run_on, usual_settings
+
+__all__ = ["Exercise", "Mistake", "Verdict", "describe", "kind", "progress", "same_value"]
 
 _exercises: dict[str, Exercise] = {}
 _solved: set[str] = set()
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A mistake that learners make.
-
-    Attributes:
-        name: What it is, in a few words: "scaled by the model width".
-        hint: What to look at, in the learner's terms; it does not give the solution away.
-        imitations: Functions that make it; a mistake may come in several forms. They take what the exercise takes.
-    """
-
-    name: str
-    hint: str
-    imitations: tuple[Callable[..., Any], ...]
-
-    def __init__(self, name: str, hint: str, *imitations: Callable[..., Any]) -> None:
-        for attribute, value in (("name", name), ("hint", hint), ("imitations", imitations)):
-            object.__setattr__(self, attribute, value)
+_ADVICE = {  # for results of a wrong kind
+    "a generator": " Is there a `yield` in your function, where a `return` should stand?",
+    "a function": " Are the parentheses of a call missing?",
+    "a sparse tensor": " `.to_dense()` makes a usual one of it.",
+    "a complex number": " Is it the root of a negative number?",
+}
 
 
 @dataclass(frozen=True)
@@ -53,11 +43,13 @@ class Verdict:
         status: "not attempted", "wrong" or "correct".
         message: What the learner reads.
         mistake: The name of the mistake, if it is a known one.
+        printed: What the attempt itself printed, the beginning.
     """
 
     status: str
     message: str
     mistake: str | None = None
+    printed: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +64,9 @@ class Exercise:
         proved: What a correct attempt has shown, in a sentence.
         run: How an attempt is run on one example; by default it is called with the arguments.
         tolerance: How far numbers may lie from the right ones, absolutely and relatively.
+        forbidden: What the learner should do without: names of PyTorch's functions, and Python functions themselves.
+        needed: Names of PyTorch's functions of which one is to be used.
+        in_a_model: Whether the function is made for a model: then the exact type of floats and the gradient count.
 
     Example:
         >>> double = Exercise("double", lambda x: 2 * x, lambda: [(1.0,), (3.0,)], (), "It doubles.")
@@ -86,6 +81,9 @@ class Exercise:
     proved: str
     run: Callable[..., Any] = field(default=lambda attempt, *arguments: attempt(*arguments))
     tolerance: float = 1e-4
+    forbidden: tuple[Any, ...] = ()
+    needed: tuple[str, ...] = ()
+    in_a_model: bool = True
 
     def __post_init__(self) -> None:
         _exercises[self.name] = self
@@ -95,69 +93,108 @@ class Exercise:
         verdict = self.examine(attempt)
         (_solved.add if verdict.status == "correct" else _solved.discard)(self.name)
         print(verdict.message)
+        if verdict.printed:
+            print(f"Your code printed:\n{verdict.printed}")
 
     def examine(self, attempt: Callable[..., Any]) -> Verdict:
         """Check an attempt without printing."""
+        if not callable(attempt):
+            return self._wrong(f"{general.NOT_A_FUNCTION.hint[:-1]}: `checks.{self.name}({self.name})`.", "no function")
+        try:
+            with usual_settings():
+                return self._examine(attempt)
+        except Exception as error:  # the result is stranger than anything that is foreseen
+            return self._wrong(f"The check cannot read what your function returns ({type(error).__name__}).")
+
+    def _examine(self, attempt: Callable[..., Any]) -> Verdict:
         examples = self.examples()
-        found = [self._outcome(attempt, example) for example in examples]
-        # A stub raises it bare; PyTorch raises it with a sentence, for the mean of truth values for example.
-        if any(isinstance(each.error, NotImplementedError) and not each.error.args for each in found):
-            return Verdict(
-                "not attempted",
-                f"{self.name}: not attempted yet.\n"
-                "Write your code in place of `raise NotImplementedError`, run that cell, then run this one again.",
-            )
-        expected = [self._outcome(self.answer, example) for example in examples]
+        found = [run_on(self.run, attempt, example, warn=True) for example in examples]
+        if (stub := next(filter(None, map(_stub, found)), None)) is not None:
+            return self._not_attempted(attempt, stub)
+        expected = [run_on(self.run, self.answer, example) for example in examples]
         wrong = [index for index in range(len(examples)) if not self._same(found[index], expected[index])]
         if not wrong:
-            if any(each.changed for each in found):
-                return self._wrong("The result is right, but your code changes its input. Make a new tensor instead.")
-            return Verdict("correct", f"{self.name}: correct. {self.proved}")
+            return self._with_right_numbers(attempt, examples, found, expected)
         first = wrong[0]
-        shown = self._show(examples[first], found[first], expected[first])
+        shown, said = self._show(examples[first], found[first], expected[first]), found[first].printed
         for mistake in self.mistakes:
             for imitation in mistake.imitations:
-                made = (self._outcome(imitation, example) for example in examples)
+                made = (run_on(self.run, imitation, example) for example in examples)
                 if all(map(self._same, found, made)):
-                    return self._wrong(f"{mistake.hint}\n{shown}", mistake.name)
-        return self._wrong(f"{self._general_hint(found[first], expected[first])}\n{shown}")
+                    return self._wrong(f"{mistake.hint}\n{shown}", mistake.name, said)
+        hint, name = self._general_hint(found[first], expected[first])
+        if first and found[first].error is None:
+            hint = f"Right for the first {first} of {len(examples)} examples, but not for the one below. {hint}"
+        return self._wrong(f"{hint}\n{shown}", name, said)
 
-    def _wrong(self, text: str, mistake: str | None = None) -> Verdict:
-        return Verdict("wrong", f"{self.name}: not right yet. {text}", mistake)
+    def _with_right_numbers(
+        self, attempt: Callable[..., Any], examples: list[Any], found: list[Outcome], expected: list[Outcome]
+    ) -> Verdict:
+        """Judge an attempt whose numbers are all right."""
+        said = found[0].printed
+        if any(each.changed for each in found):
+            return self._wrong(general.CHANGES_ITS_INPUT.hint, general.CHANGES_ITS_INPUT.name, said)
+        if settings := next((each.settings for each in found if each.settings), ()):
+            return self._wrong("\n  ".join((general.CHANGES_SETTINGS.hint, *settings)), "leaves settings changed", said)
+        forbidden = (*self.forbidden, *getattr(self.run, "forbidden", ()))
+        flaw = self._flaw(attempt, examples, found, expected, forbidden)
+        if flaw is None:
+            return Verdict("correct", f"{self.name}: correct. {self.proved}", printed=said)
+        shown = self._show(examples[0], Outcome(flaw), expected[0])
+        names = [
+            each for each in forbidden if isinstance(each, str)
+        ]  # an imitation may be made of the package's function
+        for mistake in self.mistakes:
+            for imitation in mistake.imitations:
+                made = [run_on(self.run, imitation, example) for example in examples]
+                right = all(map(self._same, made, expected))
+                if right and self._flaw(imitation, examples, made, expected, names) == flaw:
+                    return self._wrong(f"{mistake.hint}\n{shown}", mistake.name, said)
+        mistake = flaw.mistake or general.READY_MADE
+        return self._wrong(f"{mistake.hint}\n{shown}", mistake.name, said)
 
-    def _outcome(self, function: Callable[..., Any], example: tuple[Any, ...]) -> _Outcome:
-        """Run a function on a copy of the example, with the same random numbers each time."""
-        arguments = copy.deepcopy(example)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            try:
-                value = self.run(function, *arguments)
-            except Exception as error:  # whatever the learner's code does, the lesson goes on
-                return _Outcome(error=error)
-        return _Outcome(value, changed=not same_value(arguments, example, 0.0))
+    def _flaw(
+        self,
+        attempt: Callable[..., Any],
+        examples: list[Any],
+        found: list[Outcome],
+        expected: list[Outcome],
+        forbidden: Sequence[Any],
+    ) -> Flawed | None:
+        results = [each.value for each in found], [each.value for each in expected]
+        return flaw_of(self.run, attempt, self.answer, examples, results, forbidden, self.needed, self.in_a_model)
 
-    def _same(self, one: _Outcome, other: _Outcome) -> bool:
+    def _wrong(self, text: str, mistake: str | None = None, printed: str = "") -> Verdict:
+        return Verdict("wrong", f"{self.name}: not right yet. {text}", mistake, printed)
+
+    def _not_attempted(self, attempt: Callable[..., Any], stub: str) -> Verdict:
+        text = "Write your code in place of `raise NotImplementedError`, run that cell, then run this one again."
+        if stub not in (self.name, getattr(attempt, "__name__", self.name)) and stub in _exercises:
+            text = f"Your code calls `{stub}`, which still ends with `raise NotImplementedError`: write that one first."
+        return Verdict("not attempted", f"{self.name}: not attempted yet.\n{text}")
+
+    def _same(self, one: Outcome, other: Outcome) -> bool:
         if one.error is not None or other.error is not None:
-            return type(one.error) is type(other.error) and str(one.error) == str(other.error)
+            return type(one.error) is type(other.error) and _words(one.error) == _words(other.error)
         return same_value(one.value, other.value, self.tolerance)
 
-    def _general_hint(self, found: _Outcome, expected: _Outcome) -> str:
-        """Say what is wrong when it is no mistake that has a name."""
+    def _general_hint(self, found: Outcome, expected: Outcome) -> tuple[str, str | None]:
+        """Say what is wrong when it is no mistake of this exercise, and its name if it has one."""
+        if isinstance(found.error, SystemExit):
+            return f"{general.EXIT.hint[:-1]}{_place(found.error)}.", general.EXIT.name
+        if found.error is not None and not isinstance(found.error, Exception):
+            return f"{general.STOPS_ITSELF.hint[:-1]}{_place(found.error)}.", general.STOPS_ITSELF.name
         if found.error is not None:
-            return f"Your code stopped with {type(found.error).__name__}: {found.error}{_place(found.error)}."
-        if found.value is None:
-            return "Your function returned None: is the `return` missing?"
+            words = cut(_words(found.error), 300, 3)
+            return f"Your code stopped with {type(found.error).__name__}: {words}{_place(found.error)}.", None
+        if found.value is None and expected.value is not None:
+            printed = " To print a number is not to return it." if found.printed else ""
+            return f"Your function returned None: is the `return` missing?{printed}", None
         if found.value is Ellipsis:
-            return "There is still a `...` in your code, where your own should stand."
-        if kind(found.value) != kind(expected.value):
-            return f"The result should be {kind(expected.value)}, but it is {kind(found.value)}."
-        if isinstance(found.value, Tensor) and found.value.shape != expected.value.shape:
-            return f"The shape should be {tuple(expected.value.shape)}, but it is {tuple(found.value.shape)}."
-        if isinstance(expected.value, dict) and found.value.keys() != expected.value.keys():
-            return f"The result should have the keys {', '.join(map(repr, expected.value))}."
-        return "The result has the right form, but other values."
+            return "There is still a `...` in your code, where your own should stand.", None
+        return _difference(found.value, expected.value), None
 
-    def _show(self, example: tuple[Any, ...], found: _Outcome, expected: _Outcome) -> str:
+    def _show(self, example: tuple[Any, ...], found: Outcome, expected: Outcome) -> str:
         """Lay an example out: arguments, what should come, what came."""
         names = list(inspect.signature(self.answer).parameters)
         lines = [f"{name} = {describe(value)}" for name, value in zip(names, example, strict=False)]
@@ -168,15 +205,6 @@ class Exercise:
         return "Example:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """What a run gave: a value, or an error; and whether it changed its arguments."""
-
-    value: Any = None
-    error: Exception | None = None
-    changed: bool = False
-
-
 def progress() -> None:
     """Print in one line which exercises of this session are done."""
     done = [name for name in _exercises if name in _solved]
@@ -185,71 +213,44 @@ def progress() -> None:
     print(f"{len(done)} of {len(_exercises)} exercises done. {'; '.join(parts)}".strip())
 
 
-def same_value(one: Any, other: Any, tolerance: float) -> bool:
-    """Whether two results are the same: kind, shape, and values within the tolerance.
+def _difference(found: Any, expected: Any) -> str:
+    """Say how a result differs from the right one: kind, shape, keys, values."""
+    asked = f"a tensor of shape {tuple(expected.shape)}" if isinstance(expected, Tensor) else kind(expected)
+    if not same_kind(found, expected):
+        shape = f" of shape {tuple(found.shape)}" if isinstance(found, Tensor) and not found.is_nested else ""
+        advice = _ADVICE.get(kind(found), "")
+        if isinstance(expected, Tensor) and isinstance(found, (list, tuple)) and kind(found).count("tensor"):
+            advice = " `torch.stack` makes one tensor of several."
+        return f"The result should be {asked}, but it is {kind(found)}{shape}.{advice}"
+    one, other = plain(found), plain(expected)
+    if isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape != other.shape:
+        return f"The shape should be {tuple(other.shape)}, but it is {tuple(one.shape)}."
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() != other.keys():
+        more = ", ".join(repr(key) for key in one if key not in other)
+        keys = f"The result should have the keys {', '.join(map(repr, other))}."
+        return f"{keys} It has also {cut(more, 100)}." if more else keys
+    return differs_how(found, expected)
 
-    A tensor that holds one number counts as that number, and NaN as the same as NaN.
+
+def _stub(outcome: Outcome) -> str | None:
+    """Return the name of the function whose stub was reached, if one was.
+
+    A stub raises the error bare; PyTorch raises it with a sentence, for the mean of truth values for example.
     """
-    one, other = _plain_number(one), _plain_number(other)
-    if isinstance(one, nn.Module) and isinstance(other, nn.Module):
-        return same_value(one.state_dict(), other.state_dict(), tolerance)
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        if one.shape != other.shape:
-            return False
-        a, b = one.detach().double(), other.detach().double()
-        return torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return same_value(torch.as_tensor(one), torch.as_tensor(other), tolerance)
-    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(same_value(a, b, tolerance) for a, b in zip(one, other, strict=True))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same_value(one[key], other[key], tolerance) for key in one)
-    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
-        return math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance) or (one != one and other != other)
-    return type(one) is type(other) and one == other
+    if not isinstance(outcome.error, NotImplementedError) or outcome.error.args:
+        return None
+    return traceback.extract_tb(outcome.error.__traceback__)[-1].name
 
 
-def kind(value: Any) -> str:
-    """Name the kind of a result in words."""
-    value = _plain_number(value)
-    if isinstance(value, Tensor):
-        return "a tensor"
-    if isinstance(value, bool):
-        return "True or False"
-    if isinstance(value, (int, float, np.number)):
-        return "a number"
-    if isinstance(value, (tuple, list)):
-        return f"{len(value)} values"
-    return f"of type {type(value).__name__}"
+def _words(error: BaseException | None) -> str:
+    return guarded(lambda: str(error))
 
 
-def _plain_number(value: Any) -> Any:
-    """Return the number in a tensor without axes; anything else as it is."""
-    return value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
-
-
-def describe(value: Any) -> str:
-    """Write a value out if it is small, else its shape."""
-    if isinstance(value, Tensor):
-        values = value.detach().double().round(decimals=4) if value.is_floating_point() else value
-        numbers = f": {values.tolist()}" if value.numel() <= SMALL else ""
-        return f"tensor of shape {tuple(value.shape)}{numbers}"
-    if isinstance(value, np.ndarray):
-        return describe(torch.as_tensor(value)).replace("tensor", "array")
-    if isinstance(value, (list, tuple)):
-        return f"({', '.join(map(describe, value))})"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, nn.Module):
-        return type(value).__name__
-    return repr(value)
-
-
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Say which line of the learner's cell an error comes from, as far as that can be known."""
     package = str(Path(__file__).parents[1])
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if "site-packages" in frame.filename or frame.filename.startswith(package):
+        if "site-packages" in frame.filename or "_sitebuiltins" in frame.filename or frame.filename.startswith(package):
             continue
         line = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
         return f" (line {frame.lineno} of your cell: `{line}`)" if line else ""

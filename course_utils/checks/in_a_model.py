@@ -3,98 +3,193 @@
 from __future__ import annotations
 
 import copy
-import warnings
+import functools
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from course_utils.checks.core import Mistake, same_value
+from course_utils.checks.mistakes import (
+    ANOTHER_WAY,
+    NO_GRADIENT,
+    NOT_WHOLE,
+    OTHER_TYPE,
+    PLAIN_NUMBER,
+    READY_MADE,
+    Mistake,
+)
+from course_utils.checks.values import is_number, plain
+from course_utils.checks.world import guarded_run
+
+ZERO = 1e-4  # a gradient below this may be rounding
+Run = Callable[..., Any]  # how an attempt is run: with the attempt, then the arguments
+Example = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Flawed:
-    """Stands for right numbers that a model could not use, or that were not the learner's own work."""
+    """Stands for right numbers that a model could not use, or that were not the learner's own work.
+
+    Attributes:
+        words: What the flaw is; two flaws of the same words are the same.
+        mistake: What the learner is told, where the exercise itself has no such mistake.
+        seen: What the learner sees in place of a result, if that says more than ``words``.
+    """
 
     words: str
+    mistake: Mistake | None = field(default=None, compare=False)
+    seen: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
-        return self.words
+        return self.seen or self.words
 
 
-NO_GRADIENT = Flawed("the right numbers, but a gradient is lost on the way")
-OTHER_TYPE = Flawed("the right numbers, in another type")
-READY_MADE = Flawed("the right numbers, made by PyTorch's own layer")
+# --- who made the result
+
+
+def others_work(
+    run: Run, attempt: Callable[..., Any], examples: list[Example], forbidden: Sequence[Any], needed: Sequence[str]
+) -> Flawed | None:
+    """Say whether an attempt calls a function that it should not, or none of those that it should.
+
+    Functions of PyTorch are known by their names, those of the package by themselves, whatever they are called.
+    """
+    names = {each for each in forbidden if isinstance(each, str)}
+    codes = {each.__code__ for each in forbidden if hasattr(each, "__code__")}
+    calls = _Calls(codes)
+
+    def watched(*arguments: Any) -> Any:
+        with calls:
+            return attempt(*arguments)
+
+    for example in examples if forbidden or needed else ():
+        guarded_run(functools.partial(run, watched, *copy.deepcopy(example)))
+    if calls.met:
+        return Flawed("the package's", READY_MADE, "the right numbers, made by the course's own function")
+    if calls.names & names:
+        return Flawed("PyTorch's", READY_MADE, "the right numbers, made by PyTorch's own")
+    if needed and not calls.names.intersection(needed):
+        return Flawed("another way", ANOTHER_WAY, f"the right numbers, made without {needed[0]}")
+    return None
 
 
 class _Calls(TorchFunctionMode):
-    """Note the names of the PyTorch functions that are called inside a ``with``."""
+    """Note the names of the PyTorch functions that are called inside a ``with``, and whether some code is run."""
 
-    def __init__(self) -> None:
+    def __init__(self, codes: set[CodeType]) -> None:
         super().__init__()
         self.names: set[str] = set()
+        self.met = False
+        self._codes = codes
+        self._before: Any = None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.names.add(getattr(func, "__name__", ""))
         return func(*args, **(kwargs or {}))
 
+    def __enter__(self) -> Any:
+        self._before = sys.getprofile()
+        if self._codes:
+            sys.setprofile(self._note)
+        return super().__enter__()
 
-def as_in_a_model(
-    answer: Callable[..., Tensor], forbidden: Sequence[str] = (), tolerance: float = 1e-4
-) -> Callable[..., Any]:
-    """Make the ``run`` of an exercise whose function stands in a model.
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        if self._codes:
+            sys.setprofile(self._before)
 
-    A result with other numbers than the right ones is returned as it is. If the numbers are right, their type must be
-    right too, a gradient must reach everything that it reaches in the answer, and no forbidden function may be called.
+    def _note(self, frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code in self._codes:
+            self.met = True
 
-    Args:
-        answer: The right function.
-        forbidden: Names of PyTorch functions that the learner should do without.
-        tolerance: How far right numbers may lie from the answer's.
+
+# --- the type of its numbers
+
+
+def wrong_type(found: list[Any], expected: list[Any], strict: bool) -> Flawed | None:
+    """Compare the types of right results, one for each example.
+
+    Whole numbers, floats, truth values: these always differ. Among floats, the exact type counts if ``strict``.
     """
-
-    def run(attempt: Callable[..., Any], *arguments: Any) -> Any:
-        given = copy.deepcopy(arguments)
-        result, right = attempt(*arguments), answer(*copy.deepcopy(given))
-        if not isinstance(result, Tensor) or result.is_complex() or result.shape != right.shape:
-            return result
-        if not same_value(arguments, given, 0.0):  # the check itself says that the input was changed
-            return result
-        if not torch.allclose(result.detach().double(), right.detach().double(), tolerance, tolerance):
-            return result
-        if result.dtype != right.dtype:
-            return OTHER_TYPE
-        reached, calls = _reached(attempt, given)
-        if calls.intersection(forbidden):
-            return READY_MADE
-        if any(should and not does for does, should in zip(reached, _reached(answer, given)[0], strict=True)):
-            return NO_GRADIENT
-        return result
-
-    return run
+    pairs = [pair for both in zip(found, expected, strict=True) for pair in _pairs(*both)]
+    for mine, right in pairs:
+        if not (isinstance(mine, Tensor) and isinstance(right, Tensor) and right.ndim):
+            continue
+        floats = strict and mine.is_floating_point() and right.is_floating_point()
+        if _sort(mine) != _sort(right) or (floats and mine.dtype != right.dtype):
+            return Flawed(
+                "another type", OTHER_TYPE, f"the right numbers, but as {mine.dtype} in place of {right.dtype}"
+            )
+    numbers = [(plain(mine), plain(right)) for mine, right in pairs]
+    counts = all(isinstance(right, int) and not isinstance(right, bool) for _, right in numbers)
+    if counts and any(isinstance(mine, float) for mine, _ in numbers):
+        return Flawed("fractions", NOT_WHOLE)
+    return None
 
 
-def _reached(function: Callable[..., Any], given: tuple[Any, ...]) -> tuple[list[bool], set[str]]:
-    """Say which floats among the arguments and which of their parameters get a gradient, and what was called."""
-    arguments = copy.deepcopy(given)
-    leaves = list(_leaves(arguments))
+def _sort(tensor: Tensor) -> str:
+    if tensor.dtype == torch.bool:
+        return "truth values"
+    return "floats" if tensor.is_floating_point() else "whole numbers"
+
+
+def _pairs(one: Any, other: Any) -> Iterator[tuple[Any, Any]]:
+    """Go through two results of the same form, part by part."""
+    if isinstance(other, dict):
+        for key in other:
+            yield from _pairs(one[key], other[key])
+    elif isinstance(other, (list, tuple)):
+        for a, b in zip(one, other, strict=True):
+            yield from _pairs(a, b)
+    elif isinstance(other, Tensor) or is_number(plain(other)):
+        yield one, other
+
+
+# --- the way back
+
+
+def lost_gradient(
+    run: Run, attempt: Callable[..., Any], answer: Callable[..., Any], examples: list[Example]
+) -> Flawed | None:
+    """Compare what an attempt sends back to the floats among its arguments with what the answer sends back.
+
+    A gradient that is not there is a flaw. One that differs is a flaw only if it differs in every example: where two
+    numbers are equally large, or at a corner, two right functions may send back different ones.
+    """
+    lost, same = False, []
+    for example in examples:
+        wanted = _gradients(run, answer, example)
+        if not any(_counts(each) for each in wanted or ()):
+            continue
+        found = _gradients(run, attempt, example)
+        if found is None or any(_counts(w) and not _flows(f) for f, w in zip(found, wanted or (), strict=True)):
+            lost = True
+            break
+        same.append(all(_close(f, w) for f, w in zip(found, wanted or (), strict=True)))
+    return Flawed("no gradient", NO_GRADIENT, "the right numbers, but a gradient is lost on the way back") if (
+        lost or (same and not any(same))
+    ) else None  # fmt: skip
+
+
+def _gradients(run: Run, function: Callable[..., Any], example: Example) -> list[Tensor | None] | None:
+    """Return the gradients of a weighted sum of the results; None if there is no way back at all."""
+    arguments = copy.deepcopy(example)
+    leaves = [leaf for leaf in _leaves(arguments) if leaf.is_leaf]
+    if not leaves:
+        return []
+
+    def forth_and_back() -> list[Tensor | None]:
+        total = sum(_weighted(run(function, *_passed(arguments))), torch.zeros(()))
+        return list(torch.autograd.grad(total, leaves, allow_unused=True))
+
     for leaf in leaves:
         leaf.requires_grad_()
-    calls = _Calls()
-    found: tuple[Tensor | None, ...] = (None,) * len(leaves)
-    try:
-        # a leaf must not be changed in place: the function gets copies that belong to the leaves
-        passed = [each * 1 if isinstance(each, Tensor) else each for each in arguments]
-        with warnings.catch_warnings(), calls:
-            warnings.simplefilter("ignore", UserWarning)  # of a number that is read from a tensor
-            result = function(*passed)
-        found = torch.autograd.grad(result.sum(), leaves, allow_unused=True)
-    except RuntimeError:  # nothing asks for a gradient, or NumPy refuses a tensor that does
-        pass
-    return [each is not None for each in found], calls.names
+    return guarded_run(forth_and_back).value
 
 
 def _leaves(value: Any) -> Iterator[Tensor]:
@@ -107,25 +202,97 @@ def _leaves(value: Any) -> Iterator[Tensor]:
             yield from _leaves(each)
 
 
-def no_gradient(answer: Callable[..., Tensor], *imitations: Callable[..., Tensor]) -> Mistake:
+def _passed(value: Any) -> Any:
+    """Return what the function gets: a leaf must not be changed in place, so copies that belong to the leaves."""
+    if isinstance(value, Tensor):
+        return value * 1 if value.is_floating_point() else value
+    return type(value)(map(_passed, value)) if type(value) in (list, tuple) else value
+
+
+def _weighted(value: Any) -> Iterator[Tensor]:
+    """Multiply the numbers of a result by 1 to 2, so that none of them is like another, and add up each tensor."""
+    if isinstance(value, Tensor) and value.is_floating_point():
+        yield (value.double() * torch.linspace(1, 2, value.numel()).reshape(value.shape)).sum()
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _weighted(each)
+    elif isinstance(value, dict):
+        yield from _weighted(list(value.values()))
+
+
+def _counts(wanted: Tensor | None) -> bool:
+    """Whether a gradient of the answer is one to ask for."""
+    return wanted is not None and bool(wanted.isfinite().all()) and bool((wanted.abs() > ZERO).any())
+
+
+def _flows(found: Tensor | None) -> bool:
+    return found is not None and bool((found != 0).any())
+
+
+def _close(found: Tensor | None, wanted: Tensor | None) -> bool:
+    if not _counts(wanted):
+        return True
+    return found is not None and wanted is not None and torch.allclose(found, wanted, rtol=1e-2, atol=1e-3)
+
+
+# --- for exercises
+
+
+class _InAModel:
+    """Runs an attempt as it is; says which functions it should do without."""
+
+    def __init__(self, forbidden: Sequence[Any]) -> None:
+        self.forbidden = tuple(forbidden)
+
+    def __call__(self, attempt: Callable[..., Any], *arguments: Any) -> Any:
+        return attempt(*arguments)
+
+
+def as_in_a_model(answer: Callable[..., Any], forbidden: Sequence[Any] = (), tolerance: float = 1e-4) -> Run:
+    """Make the ``run`` of an exercise whose function stands in a model; the same as its field ``forbidden``."""
+    return _InAModel(forbidden)
+
+
+def no_gradient(answer: Callable[..., Any], *imitations: Callable[..., Any]) -> Mistake:
     """Return the mistake of a right result that a gradient does not pass."""
-    return Mistake(
-        "no gradient",
-        "The numbers are right, but the gradient is lost on the way back, so a model could not learn with it. Look for "
-        "`detach`, `.data`, `no_grad`, or a detour through NumPy or Python numbers.",
-        lambda *arguments: answer(*arguments).detach(),
-        *imitations,
-    )
+    return Mistake(NO_GRADIENT.name, NO_GRADIENT.hint, lambda *arguments: answer(*arguments).detach(), *imitations)
 
 
-def other_type(answer: Callable[..., Tensor]) -> Mistake:
+def other_type(answer: Callable[..., Any]) -> Mistake:
     """Return the mistake of a right result in another type of number."""
-    return Mistake(
-        "another type of number",
-        "The numbers are right, but their type has changed: a model that works in float32 needs float32 back. Where do "
-        "you convert, or make a new tensor of another type?",
-        lambda *arguments: answer(*arguments).double(),
-    )
+    return Mistake(OTHER_TYPE.name, OTHER_TYPE.hint, lambda *arguments: answer(*arguments).double())
 
 
-# ---- layer_norm
+def flaw_of(
+    run: Run,
+    attempt: Callable[..., Any],
+    answer: Callable[..., Any],
+    examples: list[Example],
+    results: tuple[list[Any], list[Any]],
+    forbidden: Sequence[Any],
+    needed: Sequence[str],
+    in_a_model: bool,
+) -> Flawed | None:
+    """Say what is wrong with an attempt whose numbers are all right; None if nothing is.
+
+    Args:
+        run: How an attempt is run on an example.
+        attempt: The attempt.
+        answer: The right function.
+        examples: The arguments that were tried.
+        results: What the attempt gave for each example, and what is right.
+        forbidden: Names of PyTorch's functions, or functions of Python, that the learner should do without.
+        needed: Names of PyTorch's functions of which one is to be used.
+        in_a_model: Whether the exact type of floats and the gradient count.
+    """
+    if attempt is answer:
+        return None
+    if (flaw := others_work(run, attempt, examples, forbidden, needed)) is not None:
+        return flaw
+    if (flaw := wrong_type(*results, strict=in_a_model)) is not None:
+        return flaw
+    if not in_a_model or (flaw := lost_gradient(run, attempt, answer, examples)) is None:
+        return None
+    if any(isinstance(right, Tensor) and not isinstance(mine, Tensor) for mine, right in zip(*results, strict=True)):
+        return Flawed("a plain number", PLAIN_NUMBER)
+    return flaw

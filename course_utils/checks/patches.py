@@ -107,6 +107,7 @@ patchify = Exercise(
     ),
     "Your patches equal the package's, also for images that are not square and have several channels.",
     tolerance=0.0,  # numbers are moved, not computed
+    forbidden=(package.patchify,),
 )
 
 
@@ -200,6 +201,7 @@ unpatchify = Exercise(
     ),
     "Your function undoes patchify exactly, also for images that are not square and have several channels.",
     tolerance=0.0,
+    forbidden=(package.unpatchify,),
 )
 
 
@@ -279,6 +281,13 @@ embed_by_convolution = Exercise(
             lambda images, weight, bias, p: _features(images, weight, bias, p),
             lambda images, weight, bias, p: _features(images, weight, bias, p).permute(0, 2, 3, 1),
         ),
+        Mistake(
+            "patches cut in place of a convolution",
+            "The tokens are right, but you cut patches and multiply them by the weight, as before. Here one call of "
+            "`F.conv2d` does both.",
+            lambda images, weight, bias, p: F.unfold(images, p, stride=p).transpose(1, 2) @ weight.T + bias,
+        ),
     ),
     "Your convolution gives the tokens of the linear map: a patch embedding is a convolution with kernel and stride P.",
+    needed=("conv2d",),
 )

@@ -218,4 +218,5 @@ accuracy = Exercise(
         ),
     ),
     "Each image has its own answer, and the share of right ones lies between 0 and 1.",
+    forbidden=(package.accuracy,),
 )

@@ -8,44 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.checks.core import Exercise, Mistake, same_value
-from course_utils.checks.in_a_model import Flawed, as_in_a_model, no_gradient, other_type
+from course_utils.checks.core import Exercise, Mistake
 from course_utils.model.blocks import TransformerBlock
 from course_utils.model.config import ViTConfig
 from course_utils.model.vit import VisionTransformer
 
 Shape = tuple[int, ...]
-
-NOT_WHOLE = Flawed("the right numbers, but some are written as fractions, like 4.0")
-
-
-def in_whole_numbers(answer: Callable[..., Any]) -> Callable[..., Any]:
-    """Make the ``run`` of an exercise that counts: right numbers must be whole numbers."""
-
-    def run(attempt: Callable[..., Any], *arguments: Any) -> Any:
-        result = attempt(*arguments)
-        return NOT_WHOLE if _holds_floats(result) and same_value(result, answer(*arguments), 1e-9) else result
-
-    return run
-
-
-def _holds_floats(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_holds_floats, value.values()))
-    if isinstance(value, (list, tuple)):
-        return any(map(_holds_floats, value))
-    return isinstance(value, float)
-
-
-def fractions(imitation: Callable[..., Any]) -> Mistake:
-    """Return the mistake of right numbers that are not whole numbers."""
-    return Mistake(
-        "not whole numbers",
-        "The numbers are right, but some are fractions, like 4.0. A shape or a count needs whole numbers. "
-        "In Python `/` makes a fraction, even of 8 / 2; `//` does not.",
-        imitation,
-    )
-
 
 # ---- shapes_of_forward
 
@@ -133,10 +101,8 @@ shapes_of_forward = Exercise(
             ),
             _wrong_shapes(lambda b, n, p, d, *_: {"patch tokens": (b, d, n), "tokens": (b, d, n + 1)}),
         ),
-        fractions(_wrong_shapes(lambda b, n, p, *_: {"patches": (b, float(n), p)})),
     ),
     "These are the shapes that a running model has, also for images that are not square.",
-    run=in_whole_numbers(_shapes),
 )  # fmt: skip
 
 # ---- vit_forward
@@ -298,11 +264,8 @@ vit_forward = Exercise(
             "were the tokens.",
             _tuple_passed_on,
         ),
-        no_gradient(_vit_forward),
-        other_type(_vit_forward),
     ),
     "It gives the logits of a whole Vision Transformer, for any embeddings, blocks, norm and head.",
-    run=as_in_a_model(_vit_forward),
 )
 
 # ---- parameters_of_block
@@ -372,9 +335,7 @@ parameters_of_block = Exercise(
             "You counted the maps to q, k and v for one head, D to D / h. There are h heads, each with its own.",
             lambda d, h, m: 3 * (d * d // h + d // h) + d * d + d + 2 * d * m + m + d + 4 * d,
         ),
-        fractions(lambda d, h, m: float(_count_block(d, h, m))),
     ),
     "The formula gives exactly what PyTorch counts, from the tiny block of this lesson to the one of ViT-B/16.",
-    run=in_whole_numbers(_count_block),
     tolerance=1e-9,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from course_utils.cli.options import settings
@@ -10,7 +11,7 @@ from course_utils.cli.options import settings
 if TYPE_CHECKING:
     from course_utils.support.settings import Settings
 
-MODEL, RECIPE = "cifar_micro", "cpu-minutes"
+MODEL, RECIPE, FINE_TUNING = "cifar_micro", "cpu-minutes", "fine-tune"
 RECIPE_OF_OTHERS = "half-hour"  # "cpu-minutes" starts with large patches and whitens them: made for a plain ViT
 SIDE = 32  # pixels, of the images that a model without an image size learns from
 
@@ -23,13 +24,20 @@ def add_kind(command: argparse.ArgumentParser) -> None:
 
 
 def name_of(options: argparse.Namespace) -> str:
-    """Return what a run is called after: the preset, or the kind."""
+    """Return what a run is called after: the weights that it starts from, the preset, or the kind."""
+    if options.start is not None:
+        file = Path(options.start)
+        return file.parent.name if file.stem == "weights" and file.parent.name else file.stem
     return options.model or (MODEL if options.kind == "vit" else options.kind)
 
 
 def recipe_name(options: argparse.Namespace) -> str:
-    """Return the name of the recipe that is asked for, or that suits the kind."""
-    return options.recipe or (RECIPE if options.kind == "vit" else RECIPE_OF_OTHERS)
+    """Return the name of the recipe that is asked for, or that suits the start or the kind."""
+    if options.recipe is not None:
+        return options.recipe
+    if options.start is not None:
+        return FINE_TUNING
+    return RECIPE if options.kind == "vit" else RECIPE_OF_OTHERS
 
 
 def config_of(options: argparse.Namespace) -> Settings:
@@ -54,9 +62,9 @@ def config_of(options: argparse.Namespace) -> Settings:
     return kind.config.from_dict(start | settings(options.model_set))
 
 
-def at_size(config: Settings, side: int) -> Settings:
-    """Return the settings for images of another size; a CNN takes any, so its settings stay."""
-    return config.replace(image_size=side) if hasattr(config, "image_size") else config
+def at_size(config: Settings, side: int | None) -> Settings:
+    """Return the settings for images of another size, if one is asked for; a CNN takes any, so its settings stay."""
+    return config.replace(image_size=side) if side is not None and hasattr(config, "image_size") else config
 
 
 def size_of(config: Any, side: int | None) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.analysis import attention_maps, invariance
+from course_utils.analysis.evaluation import accuracy, predict
 from course_utils.data import ImageSet, normalisation_of
 from course_utils.experiments.timing import work_of
 from course_utils.model.embeddings import grid_coordinates
@@ -133,6 +134,24 @@ def deletion_test(subject: Subject) -> dict[str, Any]:
     return found
 
 
+def accuracy_at_other_sizes(subject: Subject) -> dict[str, float]:
+    """Enlarge or shrink the images, not the patches, and see what the model makes of the other grid.
+
+    Returns:
+        Side of the images in pixels -> accuracy on the validation images: 3/4, 1, 3/2 and 2 times the model's own side,
+        where its patches fit. Learned codes and biases are interpolated; the others are computed for the new grid.
+    """
+    model, images = subject.vit, subject.pixels(len(subject.validation_set))
+    own, patch_size = model.config.image_height, model.config.patch_size
+    found = {}
+    for side in (own * 3 // 4, own, own * 3 // 2, own * 2):
+        if side % patch_size == 0:
+            other = F.interpolate(images, (side, side), mode="bicubic", antialias=True) if side != own else images
+            logits = predict(model.with_image_size(side), other)  # (B, C, side, side) -> (B, K)
+            found[f"{side} pixels"] = accuracy(logits, subject.validation_set.labels)
+    return found
+
+
 def speed(subject: Subject) -> dict[str, float]:
     """Time a training step and a forward pass, and weigh what a step has to remember.
 
@@ -190,6 +209,7 @@ MEASUREMENTS: dict[str, Callable[[Subject], Any]] = {
         attention_entropy,
         position_similarity,
         deletion_test,
+        accuracy_at_other_sizes,
         speed,
         shift_test,
         scramble_test,

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from course_utils.analysis.snapshots import RESULTS_FOLDER
 from course_utils.experiments.markdown import markdown_table
+from course_utils.experiments.results import read_result
+from course_utils.support.settings import look_up
 from course_utils.zoo.weights import load_pretrained, pretrained_names, read_record
+
+PATCH_SIZE_RECORD = RESULTS_FOLDER / "weights_by_patch_size.json"
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,19 @@ def _in_short(config: dict[str, Any]) -> str:
     if "embed_dim" in config:
         return f"D{config['embed_dim']} L{config['depth']} h{config['num_heads']} P{config['patch_size']}"
     return f"CNN, {config['stages'] * config['blocks']} residual blocks, {config['width']} channels at first"
+
+
+def accuracy_by_patch_size(name: str) -> dict[int, float]:
+    """Return what weights that ship reach on the whole test set with patches of other sizes: P in pixels -> accuracy.
+
+    A plain model was resized for it, not trained anew. ``tools/measure_patch_sizes.py`` writes the record.
+
+    Raises:
+        FileNotFoundError: Nothing is recorded.
+        ValueError: These weights are not in the record.
+    """
+    recorded = read_result(PATCH_SIZE_RECORD)["accuracy"]
+    return {int(patch_size): share for patch_size, share in look_up("weights", name, recorded).items()}
 
 
 def _records() -> list[tuple[str, dict[str, Any]]]:

@@ -18,11 +18,18 @@ const render = explorer(({ model, root, on, painted }) => {
   const head = ["class", "probability"].map((text) => make("th", { scope: "col" }, text));
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...head)), body);
   const left = panel("", stack(width * scale, height * scale, picture, lines)), right = panel("What the model says", table);
+  const palette = numbers(model, "palette", Uint8Array), bar = colourBar(palette);
+  const map = make("canvas", { class: "map", "aria-hidden": "true" });
+  const middle = panel("", stack(width * scale, height * scale, map), bar.element);
   const status = statusLine();
 
   const draw = () => {
     const p = sizes[at()], cost = model.get("costs")[at()], classes = model.get("classes");
     const shares = model.get("probabilities")[at()], best = shares.indexOf(Math.max(...shares));
+    const weights = model.get("maps")[at()], top = Math.max(...weights), time = model.get("milliseconds")[at()].toFixed(1);
+    paintMap(map, weights, height / p, width / p, palette, 0, top);
+    middle.caption.textContent = `Where it looks: last layer, mean of the heads`;
+    bar.label("0%", `${(100 * top).toFixed(1)}%`);
     lines.style.backgroundSize = `${p * scale}px ${p * scale}px`;
     left.caption.textContent = `The picture: ${height / p} × ${width / p} patches`;
     input.value = at();
@@ -38,8 +45,8 @@ const render = explorer(({ model, root, on, painted }) => {
       }),
     );
     status.say(
-      `${cost.patches} patches of ${p} × ${p} pixels: the model says ${classes[best]}, ` +
-      `${(100 * shares[best]).toFixed(0)}%. It was trained with ${own} × ${own}.`,
+      `${cost.patches} patches of ${p} × ${p} pixels, ${time} ms: the model says ${classes[best]}, ` +
+      `${(100 * shares[best]).toFixed(0)}%. It was trained with ${own ? `${own} × ${own}` : "all of these sizes"}.`,
     );
     painted();
   };
@@ -52,7 +59,7 @@ const render = explorer(({ model, root, on, painted }) => {
   root.classList.add("patch-size");
   root.append(
     make("div", { class: "controls" }, ...pictureControls(model, on), make("label", {}, "Patch size", input, output)),
-    make("div", { class: "panels" }, left.element, right.element),
+    make("div", { class: "panels" }, left.element, middle.element, right.element),
     status.element,
   );
   on("patch_size answered", draw);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TypeVar, cast
 
 import torch
@@ -73,10 +74,31 @@ def resize_patch_weight(weight: Tensor, in_channels: int, patch_size: int) -> Te
     p, q = kernel.shape[-1], patch_size
     if p == q:
         return weight
+    inverse = _inverse_of_resizing(p, q, weight.dtype, weight.device)
+    return (kernel.flatten(2) @ inverse).flatten(1)  # (D, C, P*P) @ (P*P, Q*Q) -> (D, C, Q*Q) -> (D, C*Q*Q)
+
+
+def resize_matrix(old_side: int, new_side: int) -> Tensor:
+    """Return the matrix R that resizes a square picture: R x is the picture x, its pixels one after the other, resized.
+
+    Args:
+        old_side: Side P of the picture, in pixels.
+        new_side: Side Q that is wanted.
+
+    Returns:
+        (Q*Q, P*P), float64. Each column is the picture that one lit pixel becomes.
+    """
+    p, q = old_side, new_side
     pixels = torch.eye(p * p, dtype=torch.float64).unflatten(1, (1, p, p))  # (P*P, 1, P, P): each lights one pixel
     enlarged = F.interpolate(pixels, (q, q), mode="bicubic", antialias=True)  # -> (P*P, 1, Q, Q)
-    inverse = torch.linalg.pinv(enlarged.flatten(1))  # of R^T (P*P, Q*Q) -> (Q*Q, P*P)
-    return (kernel.flatten(2) @ inverse.mT.to(weight)).flatten(1)  # (D, C, P*P) -> (D, C, Q*Q) -> (D, C*Q*Q)
+    return enlarged.flatten(1).mT  # -> (Q*Q, P*P)
+
+
+@functools.lru_cache(maxsize=64)
+def _inverse_of_resizing(old_side: int, new_side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the pseudo-inverse of :func:`resize_matrix`, (P*P, Q*Q). Kept: a FlexiViT needs it in every step."""
+    with torch.inference_mode(False):  # else what is kept could take no part in a training later
+        return torch.linalg.pinv(resize_matrix(old_side, new_side)).to(device, dtype)
 
 
 @torch.no_grad()

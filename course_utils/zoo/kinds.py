@@ -10,6 +10,8 @@ from torch import nn
 
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
+from course_utils.beyond.flexivit import EveryPatchSize, FlexiClassification, FlexiViT, FlexiViTConfig
+from course_utils.beyond.swin import SwinConfig, SwinTransformer
 from course_utils.model.config import ViTConfig
 from course_utils.model.vit import VisionTransformer
 from course_utils.support.settings import Settings
@@ -34,5 +36,7 @@ KINDS: dict[str, ModelKind] = {
     "vit": ModelKind(ViTConfig, VisionTransformer),
     "conv_stem_vit": ModelKind(ConvStemConfig, ConvStemViT),
     "cnn": ModelKind(CNNConfig, SmallCNN),
+    "flexi_vit": ModelKind(FlexiViTConfig, FlexiViT),
+    "swin": ModelKind(SwinConfig, SwinTransformer),
 }
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Classification,)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Classification, EveryPatchSize, FlexiClassification)}

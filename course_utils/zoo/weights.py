@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from course_utils.beyond.flexivit import FlexiViT
 from course_utils.data.normalisation import Normalisation, remember
 from course_utils.model.convert import WeightsError, check_fit
 from course_utils.model.vit import VisionTransformer
@@ -88,10 +90,14 @@ def load_weights(source: str | Path) -> Any:
 def load_vit(source: str | Path) -> VisionTransformer:
     """Load a model as :func:`load_weights` does, if it is a Vision Transformer with attention maps to look at.
 
+    A FlexiViT becomes the plain Vision Transformer that it is at its own patch size.
+
     Raises:
         FileNotFoundError, DamagedFileError, WeightsError: As for :func:`load_weights`; or it is another kind of model.
     """
     model = load_weights(source)
+    if isinstance(model, FlexiViT):
+        model = model.at(model.config.patch_size)
     if not isinstance(model, VisionTransformer):
         raise WeightsError(f"{source} holds a {type(model).__name__}, which has no attention maps to look at.")
     return model
@@ -104,6 +110,15 @@ def read_record(source: str | Path) -> dict[str, Any]:
         FileNotFoundError, DamagedFileError, WeightsError: As for :func:`load_weights`.
     """
     return _read(source)[1]["record"]
+
+
+def weights_checksum(source: str | Path) -> str:
+    """Return the SHA-256 of a weights file, or of shipped weights, by which a record can name them.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    return hashlib.sha256(_path(source).read_bytes()).hexdigest()
 
 
 def pretrained_names() -> list[str]:
@@ -165,7 +180,7 @@ def _shapes(kind: str, config: Any) -> dict[str, tuple[int, ...]]:
 
 def _read(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return tensors and metadata of a weights file of this version, or say why it is none."""
-    path = PRETRAINED_FOLDER / f"{source}.safetensors" if source in pretrained_names() else Path(source)
+    path = _path(source)
     tensors, metadata = _open(path)
     if metadata.get("format") == OLD_FORMAT:
         raise WeightsError(
@@ -175,6 +190,10 @@ def _read(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{path} is a file of this course, but holds no weights: save_weights writes such a file.")
     return tensors, metadata
+
+
+def _path(source: str | Path) -> Path:
+    return PRETRAINED_FOLDER / f"{source}.safetensors" if source in pretrained_names() else Path(source)
 
 
 def _open(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -344,6 +344,11 @@ def drop_in_double(branch, draw, rate):
     return branch * mask[:, None, None]
 
 
+def drop_and_make_up_for_this_batch(branch, draw, rate):
+    kept = draw.ge(rate).to(branch.dtype)
+    return kept[:, None, None] * branch * (len(kept) / kept.sum())
+
+
 WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (layer_norm, "one mean for everything", norm_of_everything),
     (layer_norm, "one mean for everything", norm_of_each_image),
@@ -401,6 +406,7 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (pre_norm_block, "no norms", block_without_norms),
     (pre_norm_block, "MLP first", block_mlp_first),
     (pre_norm_block, "MLP first", block_mlp_first_other_norms),
+    (drop_path, "divided by the share of this batch", drop_and_make_up_for_this_batch),
     (drop_path, "not rescaled", drop_without_rescaling),
     (drop_path, "keeps what should be dropped", drop_the_wrong_ones),
     (drop_path, "keeps what should be dropped", drop_with_the_rate_of_keeping),

@@ -116,6 +116,10 @@ def with_a_layer(images, kernels):
     return layer(images)
 
 
+def one_by_one(images, kernels):
+    return torch.stack([F.conv2d(image, kernels, padding="same") for image in images])
+
+
 def convolve_by_loops(images, kernels):
     h, w = images.shape[2:]
     k = kernels.shape[3]
@@ -487,8 +491,9 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (convolve, "channels on the last axis", channels_last),
     (convolve, "only the first image", first_image),
     (convolve, "no gradient", through_numpy),
+    (convolve, "a ready-made function", one_by_one),
     (convolve, "another type of number", in_float64),
-    (convolve, "PyTorch's own convolution", with_a_layer),
+    (convolve, "a ready-made function", with_a_layer),
     (conv_cost, "stride forgotten", without_stride),
     (conv_cost, "stride in one direction only", one_stride),
     (conv_cost, "stride in one direction only", stride_down_only),

@@ -190,6 +190,10 @@ def features_as_they_are(images, weight, bias, patch_size):
     return convolved(images, weight, bias, patch_size)
 
 
+def tokens_window_by_window(images, weight, bias, patch_size):
+    return torch.stack([patch @ weight.T + bias for patch in patches_by_loops(images, patch_size)])
+
+
 WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (patchify, "a bare reshape", patches_in_memory_order),
     (patchify, "patches numbered down the columns", patches_by_columns),
@@ -219,6 +223,7 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (embed_by_convolution, "tokens numbered down the columns", tokens_by_columns),
     (embed_by_convolution, "the grid not flattened", tokens_on_a_grid),
     (embed_by_convolution, "the grid not flattened", features_as_they_are),
+    (embed_by_convolution, "patches cut in place of a convolution", tokens_window_by_window),
 ]
 
 
@@ -244,8 +249,11 @@ def tokens_by_einsum(images, weight, bias, patch_size):
     return torch.einsum("bdrs->brsd", convolved(images, weight, bias, patch_size)).flatten(1, 2)
 
 
-def tokens_window_by_window(images, weight, bias, patch_size):
-    return torch.stack([patch @ weight.T + bias for patch in patches_by_loops(images, patch_size)])
+def tokens_by_a_layer(images, weight, bias, patch_size):
+    layer = torch.nn.Conv2d(images.shape[1], len(weight), patch_size, stride=patch_size)
+    kernels = weight.reshape(layer.weight.shape)
+    found = torch.func.functional_call(layer, {"weight": kernels, "bias": bias}, (images,))
+    return found.flatten(start_dim=2).mT
 
 
 RIGHT_ATTEMPTS: list[tuple[Exercise, Callable]] = [
@@ -254,5 +262,5 @@ RIGHT_ATTEMPTS: list[tuple[Exercise, Callable]] = [
     (unpatchify, image_by_fold),
     (unpatchify, image_by_einsum),
     (embed_by_convolution, tokens_by_einsum),
-    (embed_by_convolution, tokens_window_by_window),
+    (embed_by_convolution, tokens_by_a_layer),
 ]

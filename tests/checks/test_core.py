@@ -68,18 +68,23 @@ def test_a_known_mistake_is_named_with_the_smallest_example(exercise):
     [
         (lambda m: None, "is the `return` missing?"),
         (lambda m: ..., "still a `...`"),
-        (lambda m: m.sum(dim=1).tolist(), "should be a tensor, but it is 2 values"),
-        (lambda m: m.sum(dim=1).numpy(), "should be a tensor, but it is of type ndarray"),
+        (lambda m: m.sum(dim=1).tolist(), "should be a tensor of shape (2,), but it is a list of 2 values."),
+        (lambda m: list(m.sum(dim=1)), "but it is a list of 2 tensors. `torch.stack` makes one"),
+        (lambda m: m.sum(dim=1).numpy(), "should be a tensor of shape (2,), but it is a NumPy array"),
+        (lambda m: m.sum(), "should be a tensor of shape (2,), but it is a number"),
+        (lambda m: m.sum, "parentheses of a call"),
+        (lambda m: (yield m.sum(dim=1)), "Is there a `yield`"),
+        (lambda m: m.sum(dim=1).flip(0), "stand in other places"),
+        (lambda m: print(m.sum(dim=1)), "To print a number is not to return it"),
         (lambda m: m.sum(dim=1, keepdim=True), "shape should be (2,), but it is (2, 1)"),
         (lambda m: m.sum(dim=1) + 1, "other values"),
-        (lambda m: m.sum(dim=1) * float("nan"), "other values"),
+        (lambda m: m.sum(dim=1) * float("nan"), "Some are nan"),
+        (lambda m: m.sum(dim=1) / 0, "Some are infinite"),
+        (lambda m: m[:2, :2].sum(dim=1), "Right for the first 1 of 2 examples"),
         (lambda: None, "stopped with TypeError"),
         (lambda m: m.sum(dim=7), "stopped with IndexError"),
         (lambda m: m @ torch.ones(9), "stopped with RuntimeError"),
         (lambda m: (m > 0).mean(), "stopped with"),  # PyTorch's NotImplementedError is no stub
-        (changes_its_input, "changes its input"),
-        ("no function", "stopped with TypeError"),
-        (None, "stopped with TypeError"),
     ],
 )
 def test_other_wrong_attempts_get_one_sentence(exercise, attempt, words):
@@ -90,10 +95,68 @@ def test_other_wrong_attempts_get_one_sentence(exercise, attempt, words):
     assert "Traceback" not in verdict.message
 
 
+@pytest.mark.parametrize(
+    ("attempt", "mistake"),
+    [
+        (changes_its_input, "changes its input"),
+        ("no function", "no function"),
+        (None, "no function"),
+        (torch.ones(2), "no function"),
+        (lambda m: exit(), "ends the program"),
+        (lambda m: m.detach().sum(dim=1), "no gradient"),
+        (lambda m: m.sum(dim=1).double(), "another type of number"),
+        (lambda m: m.double().sum(dim=1).half(), "another type of number"),
+        (lambda m: m.sum(dim=1).long(), "another type of number"),
+        (lambda m: torch.stack([m[0].detach().sum(), m[1].sum()]), "no gradient"),  # a part of it
+    ],
+)
+def test_mistakes_of_every_exercise_have_a_name(exercise, attempt, mistake):
+    verdict = exercise.examine(attempt)
+    assert (verdict.status, verdict.mistake) == ("wrong", mistake), verdict.message
+
+
+def test_a_flaw_that_the_exercise_knows_gets_its_own_hint():
+    exercise = Exercise(
+        "total",
+        lambda x: x.sum(),
+        lambda: [(torch.tensor([1.0, 2.0]),)],
+        (Mistake("the ready-made one", "Write a loop.", lambda x: x.cumsum(0)[-1]),),
+        "",
+        forbidden=("cumsum", sum),
+    )
+    assert exercise.examine(lambda x: torch.cumsum(x, 0)[-1]).mistake == "the ready-made one"
+    assert exercise.examine(lambda x: x[0] + x[1]).status == "correct"
+    assert exercise.examine(lambda x: (x[0] + x[1]).item()).mistake == "a plain number"
+    assert exercise.examine(lambda x: (x[0] + x[1]).detach()).mistake == "no gradient"
+
+
+def test_a_forbidden_function_of_python_is_seen_whatever_it_is_called(exercise):
+    def row_sums_of_the_package(matrix):
+        return matrix.sum(dim=1)
+
+    own = Exercise("sums", exercise.answer, exercise.examples, (), "", forbidden=(row_sums_of_the_package,))
+    mine = {"sums": row_sums_of_the_package}
+    assert own.examine(lambda m: mine["sums"](m)).mistake == "a ready-made function"
+
+
+def test_counts_are_whole_numbers():
+    exercise = Exercise("size", lambda x: {"a": x * 2, "b": (1, x)}, lambda: [(3,), (4,)], (), "")
+    assert exercise.examine(lambda x: {"a": np.int64(x) * 2, "b": [1, x]}).status == "correct"
+    assert exercise.examine(lambda x: {"a": 4 * x / 2, "b": (1, x)}).mistake == "not whole numbers"
+    assert exercise.examine(lambda x: {"a": x * 2, "b": (True, x)}).status == "wrong"
+
+
+def test_an_analysis_may_leave_pytorch():
+    exercise = Exercise("sums", lambda x: x.sum(1), lambda: [(torch.ones(2, 3),)], (), "", in_a_model=False)
+    assert exercise.examine(lambda x: torch.tensor(x.numpy().astype("float64").sum(1))).status == "correct"
+    assert exercise.examine(lambda x: x.sum(1).int()).mistake == "another type of number"
+
+
 def test_missing_keys_are_named():
     exercise = Exercise("named", lambda: {"a": 1, "b": 2}, lambda: [()], (), "")
     assert "should have the keys 'a', 'b'" in exercise.examine(lambda: {"a": 1}).message
-    assert "other values" in exercise.examine(lambda: {"a": 1, "b": 3}).message
+    assert "other values for 'b'" in exercise.examine(lambda: {"a": 1, "b": 3}).message
+    assert "It has also 'c'" in exercise.examine(lambda: {"a": 1, "b": 2, "c": 3}).message
 
 
 def test_the_line_that_failed_is_shown(exercise):
@@ -111,7 +174,8 @@ def test_random_attempts_get_the_same_numbers_and_the_generator_is_left_alone(ex
     torch.manual_seed(5)
     before = torch.get_rng_state()
     dropout = Exercise("noise", lambda x: x + torch.randn(2), lambda: [(torch.zeros(2),)], (), "")
-    assert dropout.examine(lambda x: torch.randn(2)).status == "correct"
+    assert dropout.examine(lambda x: torch.randn(2) + x).status == "correct"
+    assert dropout.examine(lambda x: torch.randn(2)).mistake == "no gradient"
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -130,6 +194,15 @@ def test_random_attempts_get_the_same_numbers_and_the_generator_is_left_alone(ex
         (torch.tensor([float("nan")]), torch.tensor([float("nan")]), True),
         (torch.nn.Linear(2, 2), torch.nn.Linear(2, 2), False),
         (None, 0, False),
+        (True, 1, False),
+        (np.float32(0.5), 0.5, True),
+        (np.array(3), 3, True),
+        (np.str_("a"), "a", True),
+        (1j, 0, False),
+        (torch.ones(2) * (1 + 0j), torch.ones(2), False),
+        (torch.ones(2, device="meta"), torch.ones(2), False),
+        (np.array(["a"]), np.array(["a"]), False),
+        (10**400, 1.0, False),
         (torch.tensor(2.0), 2, True),
         (torch.tensor([2.0]), 2.0, False),
         (float("nan"), torch.tensor(float("nan")), True),

@@ -8,6 +8,7 @@ import torch
 from torch.utils.benchmark import Timer
 
 from course_utils import VisionTransformer, ViTConfig
+from course_utils.analysis.evaluation import accuracy, predict
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.data import load_cifar10, remember
 from course_utils.experiments import measurements
@@ -109,3 +110,24 @@ def test_the_counter_finds_what_the_formulas_say():
         "multiply_adds": sum(count_multiply_adds(CONFIG).values()),
     }
     assert model.training  # it is given back as it was
+
+
+def test_at_its_own_size_the_accuracy_is_the_usual_one_and_only_sizes_that_fit_are_tried():
+    given = subject()
+    found = measurements.accuracy_at_other_sizes(given)
+    assert list(found) == ["24 pixels", "32 pixels", "48 pixels", "64 pixels"]
+    images = given.validation_set
+    assert found["32 pixels"] == accuracy(predict(given.model, images.images), images.labels)
+    assert list(measurements.accuracy_at_other_sizes(subject(patch_size=16))) == ["32 pixels", "48 pixels", "64 pixels"]
+
+
+def test_the_enlarged_images_are_seen_by_the_enlarged_model(monkeypatch):
+    given, seen = subject(position="relative"), []
+
+    def watched(model, images):
+        seen.append((model.config.image_height, tuple(images.shape[2:])))
+        return torch.zeros(len(images), 10)
+
+    monkeypatch.setattr(measurements, "predict", watched)
+    measurements.accuracy_at_other_sizes(given)
+    assert seen == [(side, (side, side)) for side in (24, 32, 48, 64)]

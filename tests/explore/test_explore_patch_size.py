@@ -1,9 +1,10 @@
-"""The explorer of lesson 00 (start): what it says is what the resized model answers."""
+"""The explorer of lessons 00 (start) and 11 (patch_size): what it says is what the resized model answers."""
 
 import pytest
 import torch
 
 from course_utils import VisionTransformer, ViTConfig
+from course_utils.beyond.flexivit import FlexiViT, FlexiViTConfig
 from course_utils.data import CIFAR10_NORMALISATION
 from course_utils.data.normalisation import remember
 from course_utils.explore import PatchSizeExplorer
@@ -38,8 +39,36 @@ def test_it_says_what_the_model_answers_at_each_size(model, images):
     explorer.patch_size = 8
     name, share = explorer.best(8)
     assert explorer.in_words() == (
-        f"6 patches of 8 × 8 pixels: the model says {name}, {100 * share:.0f}%. It was trained with 4 × 4."
+        f"6 patches of 8 × 8 pixels, {explorer.milliseconds[2]:.1f} ms: the model says {name}, {100 * share:.0f}%. "
+        "It was trained with 4 × 4."
     )
+
+
+def test_the_maps_are_the_class_tokens_weights_of_the_last_layer(model, images):
+    explorer = PatchSizeExplorer(model, images, ["first", "second"])
+    for size, shown in zip(explorer.sizes, explorer.maps, strict=True):
+        resized = model.with_patch_size(size).eval()
+        with torch.no_grad():
+            _, weights = resized.forward_with_attention(CIFAR10_NORMALISATION(images[:1]))
+        wanted = weights[0][0].mean(dim=0)[0, 1:]  # {0: (1, h, N, N)} -> (N, N) -> (patches,)
+        assert torch.allclose(torch.tensor(shown), wanted, rtol=1e-3)
+        assert len(shown) == 16 * 24 // size**2
+
+
+def test_a_flexible_model_is_trained_with_every_size(images):
+    torch.manual_seed(0)
+    config = FlexiViTConfig(image_size=(16, 24), patch_size=4, embed_dim=16, depth=1, num_heads=2, base_grid=(2, 3))
+    model = FlexiViT(config).eval()
+    remember(model, CIFAR10_NORMALISATION, tuple("abcdefghij"))
+    explorer = PatchSizeExplorer(model, images, ["first", "second"])
+    assert explorer.sizes == [2, 4, 8]
+    assert explorer.in_words().endswith("It was trained with all of these sizes.")
+    for size, said in zip(explorer.sizes, explorer.probabilities, strict=True):
+        with torch.no_grad():
+            wanted = model(CIFAR10_NORMALISATION(images[:1]), size).softmax(dim=1)[0]
+        assert torch.allclose(torch.tensor(said), wanted, atol=1e-5)
+    assert len(explorer.milliseconds) == 3
+    assert min(explorer.milliseconds) > 0
 
 
 def test_the_picture_holds_every_size_and_answer(model, images):

@@ -1,94 +1,15 @@
-"""Lesson 02 (embeddings): checks of the exercises."""
+"""Position codes compared, and made from sines and cosines."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from course_utils.analysis import attention_maps
 from course_utils.checks.core import Exercise, Mistake
 from course_utils.model import embeddings
 from course_utils.model.embeddings import frequencies, grid_coordinates
-from course_utils.model.patches import patchify
-
-
-def _class_token_first(tokens: Tensor, class_token: Tensor) -> Tensor:
-    return torch.cat([class_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)  # -> (B, N + 1, D)
-
-
-def _tokens_and_class_token() -> list[tuple[Tensor, Tensor]]:
-    """The smallest example has a batch of one: what is right there may be wrong for more images."""
-    torch.manual_seed(0)
-    small = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]]), torch.tensor([[[9.0, 8.0]]])
-    return [small, (torch.randn(3, 4, 5), torch.randn(1, 1, 5)), (torch.randn(2, 6, 3), torch.randn(1, 1, 3))]
-
-
-add_class_token = Exercise(
-    "add_class_token",
-    _class_token_first,
-    _tokens_and_class_token,
-    (
-        Mistake(
-            "appended at the end",
-            "The class token stands behind the patches. Everything that follows looks for it at index 0, and the "
-            "position codes would go to the wrong tokens.",
-            lambda t, c: torch.cat([t, c.expand(len(t), -1, -1)], dim=1),
-            lambda t, c: torch.cat([t, c], dim=1),
-        ),
-        Mistake(
-            "not repeated for each image",
-            "For one image it works; for a batch it stops. There is one class token, of shape (1, 1, D), but every "
-            "image of the batch needs a copy of it in front of its own patches.",
-            lambda t, c: torch.cat([c, t], dim=1),
-        ),
-        Mistake(
-            "joined along the width",
-            "You join along the width D: each token would get longer. The class token is a token of its own, so the "
-            "sequence must get longer. Which axis is the sequence?",
-            lambda t, c: torch.cat([c.expand_as(t), t], dim=2),
-            lambda t, c: torch.cat([t, c.expand_as(t)], dim=2),
-            lambda t, c: torch.cat([c.expand(len(t), -1, -1), t], dim=2),
-            lambda t, c: torch.cat([c, t], dim=2),
-            lambda t, c: torch.cat([c, t], dim=-1),
-            lambda t, c: torch.cat([c.expand(len(t), -1, -1), t], dim=-1),
-        ),
-        Mistake(
-            "joined along the batch",
-            "You join along the batch: that makes one more image. The class token is one more token of every image.",
-            lambda t, c: torch.cat([c.expand(1, *t.shape[1:]), t], dim=0),
-            lambda t, c: torch.cat([c, t], dim=0),
-            lambda t, c: torch.cat([c, t]),
-        ),
-        Mistake(
-            "added instead of put in front",
-            "You add the class token to every patch token: the shape stays (B, N, D). Adding is for position codes. "
-            "Here the sequence must become one token longer.",
-            lambda t, c: t + c,
-        ),
-        Mistake(
-            "put over the first patch",
-            "The class token takes the place of the first patch, so this patch is lost: N tokens went in, N came out. "
-            "There should be N + 1.",
-            lambda t, c: torch.cat([c.expand(len(t), -1, -1), t[:, 1:]], dim=1),
-        ),
-        Mistake(
-            "one class token for each patch",
-            "There are now 2N tokens: a class token for every patch. An image needs only one: check what each axis is "
-            "expanded to.",
-            lambda t, c: torch.cat([c.expand_as(t), t], dim=1),
-        ),
-        Mistake(
-            "a new token instead of the given one",
-            "The shape is right, but a token of zeros stands in front. The class token is learned, so use the one "
-            "that your function is given.",
-            lambda t, c: F.pad(t, (0, 0, 1, 0)),
-        ),
-    ),
-    "Each image has the class token at index 0 and its patches behind it, in their order, for any batch.",
-)
 
 
 def _codes() -> list[tuple[Tensor]]:
@@ -197,6 +118,8 @@ position_similarity = Exercise(
         ),
     ),
     "Every code is compared with every other by its direction alone, from -1 to 1.",
+    forbidden=(attention_maps.position_similarity,),
+    in_a_model=False,
 )
 
 
@@ -350,158 +273,5 @@ sincos_2d = Exercise(
         ),
     ),
     "Row in the first half, column in the second, for every patch in raster order and any grid, width and base.",
-)
-
-
-def _linear(images: Tensor, patch_size: int, weight: Tensor, bias: Tensor) -> Tensor:
-    return patchify(images, patch_size) @ weight.T + bias  # (B, C, H, W) -> (B, N, D)
-
-
-def _embed(
-    images: Tensor, patch_size: int, weight: Tensor, bias: Tensor, class_token: Tensor, position_code: Tensor
-) -> Tensor:
-    return _class_token_first(_linear(images, patch_size, weight, bias), class_token) + position_code
-
-
-def _images_and_numbers() -> list[tuple[Any, ...]]:
-    """One image of two patches to follow by hand; then batches in which no two sizes are the same."""
-    torch.manual_seed(0)
-    image = torch.tensor([[[[1.0, 2.0, 0.0, 0.0], [3.0, 4.0, 0.0, 1.0]]]])  # (1, 1, 2, 4)
-    weight = torch.tensor([[0.25, 0.25, 0.25, 0.25], [-0.5, 0.5, -0.5, 0.5], [0.0, 0.0, 0.0, 1.0]])
-    bias, class_token = torch.tensor([0.0, 1.0, 0.5]), torch.tensor([[[7.0, -7.0, 0.25]]])
-    codes = torch.tensor([[[0.1, 0.2, 0.3], [10.0, 20.0, 30.0], [100.0, 200.0, 300.0]]])
-    examples: list[tuple[Any, ...]] = [(image, 2, weight, bias, class_token, codes)]
-    for b, c, height, width, p, d in ((3, 2, 4, 10, 2, 5), (2, 3, 9, 6, 3, 4)):
-        n = height // p * (width // p)
-        numbers = ((d, c * p * p), (d,), (1, 1, d), (1, n + 1, d))
-        examples.append((torch.randn(b, c, height, width), p, *(torch.randn(shape) for shape in numbers)))
-    return examples
-
-
-def _cut(images: Tensor, patch_size: int, order: str) -> Tensor:
-    """Cut patches with the axes b, h (rows), w (columns), c, p, q in another order: (B, N, C*P*P)."""
-    b, c, height, width = images.shape
-    p = patch_size
-    split = images.reshape(b, c, height // p, p, width // p, p)
-    moved = split.permute([*map("bchpwq".index, order)])
-    return moved.reshape(b, height // p * (width // p), c * p * p)
-
-
-embed = Exercise(
-    "embed",
-    _embed,
-    _images_and_numbers,
-    (
-        Mistake(
-            "patches cut by a bare reshape",
-            "The shapes fit, but the patches are not patches: a bare reshape takes the pixels row by row. Cut with "
-            "`patchify`.",
-            lambda i, p, w, b, c, e: _class_token_first(i.reshape(len(i), -1, w.shape[1]) @ w.T + b, c) + e,
-        ),
-        Mistake(
-            "patches in another order",
-            "The numbers in your patches, or the patches themselves, stand in another order than in `patchify`: "
-            "patches row by row, and in each patch channel, row, column.",
-            *(
-                lambda i, p, w, b, c, e, order=order: _class_token_first(_cut(i, p, order) @ w.T + b, c) + e
-                for order in ("bhwpqc", "bwhcpq", "bhwcqp", "bhwqpc")
-            ),
-        ),
-        Mistake(
-            "weight not turned round",
-            "The weight has the shape (D, C*P*P), and the patches (B, N, C*P*P). To get D numbers for each patch, the "
-            "sum must run over C*P*P: turn the weight round.",
-            lambda i, p, w, b, c, e: patchify(i, p) @ w,
-            lambda i, p, w, b, c, e: patchify(i, p).mT.contiguous().mT @ w,
-        ),
-        Mistake(
-            "no bias",
-            "The bias is missing: a token is the matrix times the patch, plus the bias.",
-            lambda i, p, w, b, c, e: _class_token_first(patchify(i, p) @ w.T, c) + e,
-        ),
-        Mistake(
-            "the bias added to the class token too",
-            "The class token gets the bias as well. The bias belongs to the linear projection of patches, and the "
-            "class token does not come from a patch.",
-            lambda i, p, w, b, c, e: _class_token_first(patchify(i, p) @ w.T, c) + b + e,
-        ),
-        Mistake(
-            "no position codes",
-            "The position codes are not in the result: these tokens do not know where they stand.",
-            lambda i, p, w, b, c, e: _class_token_first(_linear(i, p, w, b), c),
-        ),
-        Mistake(
-            "no class token",
-            "The class token is missing. There are N patch tokens, but N + 1 codes, so the two do not fit: put the "
-            "class token in front before you add the codes.",
-            lambda i, p, w, b, c, e: _linear(i, p, w, b) + e,
-            lambda i, p, w, b, c, e: _linear(i, p, w, b) + e[:, 1:],
-            lambda i, p, w, b, c, e: _linear(i, p, w, b) + e[:, :-1],
-            lambda i, p, w, b, c, e: _linear(i, p, w, b),
-        ),
-        Mistake(
-            "the class token without its code",
-            "The patches have their codes, but the class token has none. Its code is the first row of `position_code`.",
-            lambda i, p, w, b, c, e: _class_token_first(_linear(i, p, w, b) + e[:, 1:], c),
-        ),
-        Mistake(
-            "codes moved by one",
-            "The codes are moved by one: the first row of `position_code` belongs to the class token, the second to "
-            "the first patch.",
-            lambda i, p, w, b, c, e: _class_token_first(_linear(i, p, w, b) + e[:, :-1], c),
-            lambda i, p, w, b, c, e: _class_token_first(_linear(i, p, w, b), c) + e.roll(-1, 1),
-        ),
-        Mistake(
-            "the class token at the end",
-            "The class token stands behind the patches. It belongs in front, at index 0, and so does its code.",
-            lambda i, p, w, b, c, e: torch.cat([t := _linear(i, p, w, b), c.expand(len(t), -1, -1)], dim=1) + e,
-            lambda i, p, w, b, c, e: torch.cat(
-                [t := _linear(i, p, w, b) + e[:, 1:], (c + e[:, :1]).expand(len(t), -1, -1)], 1
-            ),
-            lambda i, p, w, b, c, e: torch.cat([_linear(i, p, w, b), c], dim=1) + e,
-        ),
-        Mistake(
-            "the class token not repeated for each image",
-            "For one image it works; for a batch it stops. Every image needs a copy of the class token in front of its "
-            "own patches.",
-            lambda i, p, w, b, c, e: torch.cat([c, _linear(i, p, w, b)], dim=1) + e,
-        ),
-        Mistake(
-            "zeros in place of the class token",
-            "A token of zeros stands in front (plus its code). The class token is learned: use the one that your "
-            "function is given.",
-            lambda i, p, w, b, c, e: F.pad(_linear(i, p, w, b), (0, 0, 1, 0)) + e,
-        ),
-        Mistake(
-            "a projection of its own",
-            "You make a new linear map, which has random numbers of its own. Use the `weight` and the `bias` that your "
-            "function is given.",
-            lambda i, p, w, b, c, e: _class_token_first(nn.Linear(*reversed(w.shape))(patchify(i, p)), c) + e,
-        ),
-        Mistake(
-            "codes multiplied",
-            "You multiply by the codes. They are added: a code of zeros must leave a token as it is.",
-            lambda i, p, w, b, c, e: _class_token_first(_linear(i, p, w, b), c) * e,
-        ),
-        Mistake(
-            "codes joined along the width",
-            "The codes are joined to the tokens, so each token is 2D long. Add them: the width stays D.",
-            lambda i, p, w, b, c, e: torch.cat(
-                [_class_token_first(_linear(i, p, w, b), c), e.expand(len(i), -1, -1)], -1
-            ),
-        ),
-        Mistake(
-            "the same code for all tokens",
-            "All tokens get the same code. `position_code` has a row for each of them.",
-            lambda i, p, w, b, c, e: _class_token_first(_linear(i, p, w, b), c) + e[:, :1],
-            lambda i, p, w, b, c, e: _class_token_first(_linear(i, p, w, b), c) + e.mean(1, keepdim=True),
-        ),
-        Mistake(
-            "one image only",
-            "You return the tokens of the first image only. Keep the axis of the batch: (B, N + 1, D).",
-            lambda i, p, w, b, c, e: _embed(i, p, w, b, c, e)[0],
-            lambda i, p, w, b, c, e: _embed(i, p, w, b, c, e)[:1],
-        ),
-    ),
-    "It is the whole embedding layer: for any batch, image size, patch size and width.",
+    forbidden=(embeddings.sincos_2d,),
 )

@@ -1,0 +1,241 @@
+"""Softmax and the attention weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_utils.checks.core import Exercise, Mistake
+from course_utils.model import attention as package
+
+
+def _random(*shape: int, scale: float = 1.0) -> Tensor:
+    """Return the same random numbers each time, whatever was drawn before."""
+    return scale * torch.randn(*shape, generator=torch.Generator().manual_seed(3))
+
+
+# --- softmax
+
+
+def _softmax_examples() -> list[tuple[Any, ...]]:
+    return [
+        (torch.tensor([[0.0, math.log(2.0)]]),),  # (1, 2): weights 1/3 and 2/3
+        (torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]),),  # (2, 3)
+        (_random(2, 3, 3),),
+        (_random(2, 2, 3, 4),),
+        (torch.tensor([[1000.0, 1001.0, 1002.0], [-1000.0, -1001.0, -1002.0]]),),
+        (torch.tensor([[1000.0, 0.0, 0.0], [0.0, 0.0, 300.0]]),),  # what is large stands first, and last
+    ]
+
+
+def _softmax(x: Tensor) -> Tensor:
+    return _shifted(x) / _shifted(x).sum(dim=-1, keepdim=True)
+
+
+def _away(x: Tensor, shift: Tensor) -> Tensor:
+    return (x - shift).exp() / (x - shift).exp().sum(dim=-1, keepdim=True)
+
+
+def _shifted(x: Tensor) -> Tensor:
+    return (x - x.amax(dim=-1, keepdim=True)).exp()
+
+
+softmax = Exercise(
+    "softmax",
+    _softmax,
+    _softmax_examples,
+    (
+        Mistake(
+            "large numbers overflow",
+            "Right for small numbers. For large ones exp() leaves the range of a float and the result is nan (exp(100) "
+            "is infinite in float32; infinity divided by infinity is no number). Take the same number away from all "
+            "scores of a row first: this changes no weight. Which number keeps exp() from growing too large?",
+            lambda x: x.exp() / x.exp().sum(dim=-1, keepdim=True),
+        ),
+        Mistake(
+            "another number than the largest is taken away",
+            "You take a number away from each row, but not its largest. In the row 1000, 0, 0 something large is then "
+            "still left, exp() of it is infinite, and the result is nan. Which number leaves nothing above 0?",
+            lambda x: _away(x, x.mean(dim=-1, keepdim=True)),
+            lambda x: _away(x, x[..., :1]),
+            lambda x: _away(x, x[..., -1:]),
+            lambda x: _away(x, x.amin(dim=-1, keepdim=True)),
+            lambda x: _away(x, x.median(dim=-1, keepdim=True).values),
+            lambda x: _away(x, x.mean()),
+        ),
+        Mistake(
+            "one maximum for the whole tensor",
+            "You take the largest number of the whole tensor away. A row that lies far below it becomes exp(-2000) = 0 "
+            "everywhere, and 0 divided by 0 is nan. Each row needs its own largest number.",
+            lambda x: (x - x.max()).exp() / (x - x.max()).exp().sum(dim=-1, keepdim=True),
+        ),
+        Mistake(
+            "over the wrong axis",
+            "The columns sum to 1 here, not the rows. The last axis counts the keys: each query (each row) divides its "
+            "attention among the keys. Which `dim` is the last one, however many axes there are?",
+            lambda x: x.softmax(dim=-2),
+            lambda x: x.softmax(dim=0),
+            lambda x: x.exp() / x.exp().sum(dim=0, keepdim=True),
+            lambda x: x.exp() / x.exp().sum(dim=-2, keepdim=True),
+            lambda x: _shifted(x) / _shifted(x).sum(dim=-2, keepdim=True),
+            lambda x: _shifted(x) / _shifted(x).sum(dim=0, keepdim=True),
+            lambda x: x.softmax(dim=1),
+        ),
+        Mistake(
+            "normalised over everything",
+            "All numbers of the tensor together sum to 1. Each row must sum to 1 by itself: sum() needs to know along "
+            "which axis.",
+            lambda x: _shifted(x) / _shifted(x).sum(),
+            lambda x: (x - x.max()).exp() / (x - x.max()).exp().sum(),
+            lambda x: x.exp() / x.exp().sum(),
+        ),
+        Mistake(
+            "the summed axis is gone",
+            "A maximum or a sum over the last axis has one axis less, so it lines up with the columns, not with the "
+            "rows: an error at best, silently wrong numbers for a square matrix. Look for `keepdim`.",
+            lambda x: _shifted(x) / _shifted(x).sum(dim=-1),
+            lambda x: (x - x.amax(dim=-1)).exp(),
+            lambda x: x.exp() / x.exp().sum(dim=-1),
+        ),
+        Mistake(
+            "no exponential",
+            "You divide the scores themselves by their sum. Scores can be negative or sum to 0, and weights must be "
+            "positive. Softmax takes the exponential of each score first.",
+            lambda x: x / x.sum(dim=-1, keepdim=True),
+            lambda x: (x - x.amax(dim=-1, keepdim=True)) / (x - x.amax(dim=-1, keepdim=True)).sum(dim=-1, keepdim=True),
+        ),
+        Mistake(
+            "not divided by the sum",
+            "The exponentials are there, but a row does not sum to 1 yet. Weights are shares: divide each by the sum "
+            "of its row.",
+            _shifted,
+            lambda x: x.exp(),
+        ),
+        Mistake(
+            "the logarithm of the weights",
+            "These are the logarithms of the right weights (all negative or 0). That is useful in a loss, but "
+            "attention needs the weights themselves.",
+            lambda x: x.log_softmax(dim=-1),
+        ),
+        Mistake(
+            "PyTorch's own softmax",
+            "The result is right, but PyTorch made it. Here the point is to write it: exp() and a sum.",
+            lambda x: x.softmax(dim=-1),
+            lambda x: x.log_softmax(dim=-1).exp(),
+        ),
+    ),
+    "Every row sums to 1 over the last axis, and numbers of 1000 do not break it.",
+    forbidden=("softmax", "log_softmax", "softmin", "special_softmax", "special_log_softmax", "_softmax"),
+)
+
+
+# --- attention_weights
+
+
+def _attention_examples() -> list[tuple[Any, ...]]:
+    q = torch.tensor([[2.0, 0.0], [0.0, 1.0], [2.0, 1.0]])  # (N, d) = (3, 2): the lesson's tokens
+    k = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    shapes = (2, 3, 4), (3, 5, 2), (2, 3, 5, 4)
+    return [(q, k), *(tuple(_random(2, *shape)) for shape in shapes)]
+
+
+def _weights(q: Tensor, k: Tensor) -> Tensor:
+    return package.attention_weights(q, k)
+
+
+def _scores(q: Tensor, k: Tensor) -> Tensor:
+    return q @ k.transpose(-2, -1)  # (B, h, N, N)
+
+
+def _root(q: Tensor) -> float:
+    return math.sqrt(q.shape[-1])
+
+
+attention_weights = Exercise(
+    "attention_weights",
+    _weights,
+    _attention_examples,
+    (
+        Mistake(
+            "not scaled",
+            "The scores go into the softmax as they are. Their variance grows with the width d, and the "
+            "softmax becomes a hard choice with hardly a gradient. Divide the scores by something that depends on d.",
+            lambda q, k: _scores(q, k).softmax(dim=-1),
+        ),
+        Mistake(
+            "divided by d, not by its root",
+            "You divide by d. The *variance* of the scores is d, so their standard deviation, their typical size, is "
+            "something smaller. With d itself the weights are too even.",
+            lambda q, k: (_scores(q, k) / q.shape[-1]).softmax(dim=-1),
+        ),
+        Mistake(
+            "multiplied by the root",
+            "You multiply by the root of d. The scores were too large, and are now larger still. Which way must it go?",
+            lambda q, k: (_scores(q, k) * _root(q)).softmax(dim=-1),
+        ),
+        Mistake(
+            "scaled by the number of tokens",
+            "You divide by the root of the number of tokens N. A dot product adds up d products, however many tokens "
+            "there are. Which axis of q has the width d?",
+            lambda q, k: (_scores(q, k) / math.sqrt(q.shape[-2])).softmax(dim=-1),
+        ),
+        Mistake(
+            "scaled after the softmax",
+            "The division comes too late: after the softmax the rows no longer sum to 1, and the softmax itself was as "
+            "hard as without scaling. What has to be made smaller are the scores.",
+            lambda q, k: _scores(q, k).softmax(dim=-1) / _root(q),
+        ),
+        Mistake(
+            "softmax over the queries",
+            "Here each column sums to 1: the queries compete for a key. It has to be the other way round: each query "
+            "(row) divides its attention among the keys (last axis).",
+            lambda q, k: (_scores(q, k) / _root(q)).softmax(dim=-2),
+        ),
+        Mistake(
+            "axes counted from the front",
+            "You name an axis from the front. That fits one number of axes only: with more axes before N and d it is "
+            "another axis, which counts images, for example. Count from the end: -1 is the last axis, -2 the one "
+            "before.",
+            *(lambda q, k, dim=dim: (_scores(q, k) / _root(q)).softmax(dim=dim) for dim in (0, 1, 2, 3)),
+            *(lambda q, k, one=one: (q @ k.transpose(one, one + 1) / _root(q)).softmax(dim=-1) for one in (0, 1, 2)),
+            lambda q, k: (q @ k.permute(*reversed(range(k.ndim))) / _root(q)).softmax(dim=-1),  # k.T
+            lambda q, k: (q @ k.transpose(1, 2) / _root(q)).softmax(dim=2),
+        ),
+        Mistake(
+            "queries and keys exchanged",
+            "Rows and columns are exchanged: here each key asks the queries. Row i must belong to query i, column j to "
+            "key j.",
+            lambda q, k: (_scores(k, q) / _root(q)).softmax(dim=-1),
+        ),
+        Mistake(
+            "reshaped in place of transposed",
+            "The keys were brought to the shape (..., d, N) with a reshape. The shape fits, but the numbers stay in "
+            "the order in which they lie in memory, so each column mixes several keys. What exchanges two axes?",
+            lambda q, k: (q @ k.reshape(*k.shape[:-2], k.shape[-1], k.shape[-2]) / _root(q)).softmax(dim=-1),
+        ),
+        Mistake(
+            "keys not transposed",
+            "q is (..., N, d) and k is (..., N, d): these two cannot be multiplied as they are. For the matrix product "
+            "the inner sizes must agree: (..., N, d) @ (..., d, N).",
+            lambda q, k: (q @ k / _root(q)).softmax(dim=-1),
+        ),
+        Mistake(
+            "no softmax",
+            "These are the scores. To be weights they must be positive, and each row must sum to 1.",
+            lambda q, k: _scores(q, k) / _root(q),
+            _scores,
+        ),
+        Mistake(
+            "the keys are not used",
+            "Your scores compare the queries with each other, or the keys: one of the two is not used. A score belongs "
+            "to one query and one key.",
+            lambda q, k: _weights(q, q),
+            lambda q, k: _weights(k, k),
+        ),
+    ),
+    "Each row sums to 1, and the scale is the root of the width d, however many axes stand before.",
+    forbidden=(package.attention_weights,),
+)
