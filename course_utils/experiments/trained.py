@@ -12,6 +12,7 @@ from course_utils.support.settings import look_up
 from course_utils.zoo.weights import load_pretrained, pretrained_names, read_record
 
 PATCH_SIZE_RECORD = RESULTS_FOLDER / "weights_by_patch_size.json"
+MOVED_RECORD = RESULTS_FOLDER / "moved_pictures.json"
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,21 @@ def trained_section() -> list[str]:
         *commands,
         "",
     ]
+
+
+def moved_pictures(name: str) -> dict[str, dict[int, dict[str, float]]]:
+    """Return what weights that ship reach on the whole test set when its pictures are moved, or scrambled.
+
+    Returns:
+        "shift": for each distance, and "scramble": for each side of the pieces, in pixels, the "accuracy", its
+        "standard_error", and how often the answer stays the "same". See ``course_utils.analysis.invariance``.
+
+    Raises:
+        FileNotFoundError: Nothing is recorded.
+        ValueError: These weights are not in the record. ``tools/measure_moved.py`` adds them.
+    """
+    found = look_up("weights", name, read_result(MOVED_RECORD))
+    return {test: {int(key): row for key, row in found[test].items()} for test in ("shift", "scramble")}
 
 
 def _in_short(config: dict[str, Any]) -> str:
