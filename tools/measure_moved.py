@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("names", nargs="+", help="of weights that ship")
     parser.add_argument("--root", help="folder of CIFAR-10 (default: $CIFAR10_ROOT, data/, the cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--precision", default="fp32", help="fp32 or bf16, which may change a few answers in 10,000")
     options = parser.parse_args()
     device = pick_device(options.device)
     test_set = load_cifar10("test", options.root, "never")
@@ -33,8 +34,9 @@ def main() -> None:
     for name in options.names:
         model = load_pretrained(name).to(device)
         found[name] = {
-            "shift": shift_test(model, test_set.images, test_set.labels),
-            "scramble": scramble_test(model, test_set.images, test_set.labels),
+            "shift": shift_test(model, test_set.images, test_set.labels, precision=options.precision),
+            "scramble": scramble_test(model, test_set.images, test_set.labels, precision=options.precision),
+            "precision": options.precision,
             "data": test_set.describe(),
             "command": environment.command_line(),
             "written": environment.now(),
