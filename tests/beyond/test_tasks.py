@@ -1,4 +1,7 @@
-"""The tasks of lessons 12 to 14 in the trainer: stopped and resumed, cut up, shared by two processes, started from."""
+"""The tasks of lessons of part two in the trainer: stopped and resumed, cut up, shared by two processes, started from.
+
+They are those of lesson 12 (distillation), lesson 13 (masked) and lesson 14 (dino).
+"""
 
 import json
 import subprocess
