@@ -11,7 +11,7 @@ from course_utils.analysis.evaluation import predict
 from course_utils.model.patches import patchify, unpatchify
 
 DISTANCES = (0, 4, 8)  # pixels
-SIDES = (32, 16, 4)  # pixels; a piece as large as the image leaves it as it is
+SIDES = (32, 16, 8, 4, 2)  # pixels; a piece as large as the image leaves it as it is
 DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))  # up, down, left, right
 
 
