@@ -45,6 +45,7 @@ def figures() -> Iterator[tuple[str, Figure]]:
     yield "multi_head", draw.multi_head()
     yield "transformer_block", draw.transformer_block()
     yield "rollout_steps", draw.rollout_steps()
+    yield "shifted_windows", draw.shifted_windows()
     yield "data_splits", draw.data_splits(45_000, 5_000, 10_000)
     yield "attention", attention()
     yield BADGE, badge()

@@ -195,8 +195,21 @@ class SwinBlock(TransformerBlock):
         self.attention = WindowAttention(config, shift)
 
 
+def merge_patches(places: Tensor) -> Tensor:
+    """Lay the vectors of four neighbours side by side: (B, H, W, D) -> (B, H/2, W/2, 4 D).
+
+    The order of the four is that of the published weights: down the left column first, then down the right one. An odd
+    side gets a row, or a column, of zeros at its end.
+
+    Source: Swin, section 3.1.
+    """
+    padded = F.pad(places, (0, 0, 0, places.shape[2] % 2, 0, places.shape[1] % 2))
+    corners = [padded[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]  # four times (B, H/2, W/2, D)
+    return torch.cat(corners, dim=-1)
+
+
 class PatchMerging(nn.Module):
-    """Four neighbours become one place: (B, H, W, D) -> (B, H/2, W/2, 2 D). An odd side gets a row of zeros first.
+    """Four neighbours become one place of twice the width: (B, H, W, D) -> (B, H/2, W/2, 2 D).
 
     Source: Swin, section 3.1.
     """
@@ -208,9 +221,7 @@ class PatchMerging(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Merge the places of a map."""
-        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
-        corners = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]  # four times (B, H/2, W/2, D)
-        return self.reduction(self.norm(torch.cat(corners, dim=-1)))  # -> (B, H/2, W/2, 4 D) -> (B, H/2, W/2, 2 D)
+        return self.reduction(self.norm(merge_patches(x)))  # -> (B, H/2, W/2, 4 D) -> (B, H/2, W/2, 2 D)
 
 
 class SwinTransformer(nn.Module):

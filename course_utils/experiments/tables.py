@@ -12,6 +12,7 @@ from course_utils.experiments.markdown import markdown_table
 from course_utils.experiments.results import Results, read_result, spread
 from course_utils.experiments.runner import record_path, state_of, strangers
 from course_utils.experiments.sets import ExperimentSet
+from course_utils.experiments.slips import slips_section
 from course_utils.experiments.trained import trained_section
 
 _HEAD = """\
@@ -70,7 +71,8 @@ def as_list(sets: Sequence[ExperimentSet], results: Path) -> str:
 
 def as_page(sets: Sequence[ExperimentSet], results: Path) -> str:
     """Write all results as one Markdown page. It depends on set files and records alone, not on time or machine."""
-    return "\n".join([_HEAD, *trained_section(), *(_section(each, results) for each in sets)])
+    tables = [_section(each, results) for each in sets]
+    return "\n".join([_HEAD, *trained_section(), *tables, *slips_section(results)])
 
 
 def recorded(experiment: ExperimentSet, results: Path) -> Results:

@@ -53,6 +53,7 @@ EVERY = {
     "multi_head, 6": lambda: diagrams.multi_head(6),
     "transformer_block": lambda: diagrams.transformer_block(),
     "rollout_steps": lambda: diagrams.rollout_steps(),
+    "shifted_windows": lambda: diagrams.shifted_windows(),
     "data_splits": lambda: diagrams.data_splits(45_000, 5_000, 10_000),
     "data_splits, empty": lambda: diagrams.data_splits(1_281_167, 0, 50_000),
 }

@@ -11,21 +11,18 @@ from course_utils.beyond.swin import (
     SwinTransformer,
     WindowAttention,
     from_windows,
+    merge_patches,
     shift_mask,
     to_windows,
 )
+from course_utils.beyond.swin_convert import from_torchvision_swin
 from course_utils.experiments.cost import cost
 from course_utils.model.attention import set_attention_implementation
+from course_utils.model.config import ViTConfig
+from course_utils.model.vit import VisionTransformer
 
 TINY = SwinConfig(224, 4, num_classes=1000, embed_dim=96, depths=(2, 2, 6, 2), num_heads=(3, 6, 12, 24),
                   window_size=7, mlp_ratio=4.0)  # fmt: skip
-NAMES = {  # theirs -> ours, inside a block
-    "attn.relative_position_bias_table": "attention.relative_bias.table",
-    "attn.qkv": "attention.qkv",
-    "attn.proj": "attention.projection",
-    "mlp.0": "mlp.fc1",
-    "mlp.3": "mlp.fc2",
-}
 
 
 def their_twin(config: SwinConfig) -> tuple[SwinTransformer, torch.nn.Module]:
@@ -39,27 +36,7 @@ def their_twin(config: SwinConfig) -> tuple[SwinTransformer, torch.nn.Module]:
     with torch.no_grad():
         for parameter in twin.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
-    ours = {}
-    for name, tensor in twin.state_dict().items():
-        if name.endswith("relative_position_index"):
-            continue
-        parts = name.split(".")
-        if parts[0] != "features":
-            new = name
-        elif parts[1] == "0":
-            new = {"0": "patch_embedding.projection", "2": "patch_norm"}[parts[2]] + "." + parts[3]
-        elif int(parts[1]) % 2:
-            rest = ".".join(parts[3:])
-            for old, other in NAMES.items():
-                rest = rest.replace(old, other)
-            new = f"stages.{int(parts[1]) // 2}.{parts[2]}.{rest}"
-        else:
-            new = f"merges.{int(parts[1]) // 2 - 1}." + ".".join(parts[2:])
-        ours[new] = tensor
-    model = SwinTransformer(config).eval()
-    shapes = model.state_dict()
-    model.load_state_dict({name: tensor.reshape(shapes[name].shape) for name, tensor in ours.items()})
-    return model, twin
+    return from_torchvision_swin(twin, c.image_size), twin
 
 
 SMALL = {
@@ -163,6 +140,30 @@ def test_merging_takes_four_neighbours():
         merging.reduction.weight.copy_(torch.tensor([[1.0, 10, 100, 1000], [0, 0, 0, 1]]))
     numbers = torch.arange(1.0, 5).reshape(1, 2, 2, 1)  # 1 2 / 3 4: read down the columns
     assert merging(numbers).flatten().tolist() == [1 + 30 + 200 + 4000, 4]
+
+
+def test_the_four_neighbours_come_down_the_columns_and_odd_sides_get_zeros():
+    numbers = torch.arange(1.0, 7).reshape(1, 2, 3, 1)  # 1 2 3 / 4 5 6
+    assert merge_patches(numbers).tolist() == [[[[1, 4, 2, 5], [3, 6, 0, 0]]]]
+
+
+def test_settings_are_read_off_torchvisions_model():
+    config = SMALL["odd maps"]
+    model, twin = their_twin(config)
+    assert model.config == config.replace(norm_eps=1e-5)
+    assert not model.training
+    assert from_torchvision_swin(twin.train(), 24).training
+    every = dict(model.named_buffers()) | dict(model.named_parameters())
+    assert not any(tensor.is_meta for tensor in every.values())
+
+
+@pytest.mark.parametrize("other", [torch.nn.Linear(2, 3), VisionTransformer(ViTConfig()), theirs.swin_v2_t])
+def test_another_model_is_refused_in_one_sentence(other):
+    if not isinstance(other, torch.nn.Module):
+        with torch.device("meta"):
+            other = other()
+    with pytest.raises(ValueError, match=f"A {type(other).__name__} of .* is no Swin Transformer of the first version"):
+        from_torchvision_swin(other)
 
 
 def test_what_a_swin_costs_grows_with_the_number_of_places():

@@ -462,3 +462,46 @@ def test_other_parts_take_the_normalisation_of_the_training_part():
 def test_other_data_sets_get_one_sentence(dataset, message):
     with pytest.raises(ValueError, match=message):
         ImageSet.from_torchvision(dataset)
+
+
+# Some classes alone, and a folder that is too large
+
+
+def test_some_classes_alone_count_from_zero_in_the_new_order():
+    images = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1)
+    whole = ImageSet(
+        images, torch.tensor([0, 1, 2, 0, 1, 2]), ("a", "b", "c"), "train", "synthetic", Normalisation.none(1)
+    )
+    some = whole.of_classes(["c", "a"])
+    assert some.images.flatten().tolist() == [0, 2, 3, 5]
+    assert some.labels.tolist() == [1, 0, 1, 0]
+    assert (some.classes, some.normalisation) == (("c", "a"), whole.normalisation)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [(["a", "z"], "no class 'z'"), (["a"], "two or more"), (["a", "a"], "two")]
+)
+def test_classes_that_cannot_be_taken_are_named(names, words):
+    whole = ImageSet(
+        torch.zeros(2, 1, 1, 1, dtype=torch.uint8), torch.tensor([0, 1]), ("a", "b"), "x", "y", Normalisation.none(1)
+    )
+    with pytest.raises(ValueError, match=words):
+        whole.of_classes(names)
+
+
+def test_a_folder_that_does_not_fit_into_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    plain_folder(tmp_path / "many", {"a": 5, "b": 5})
+    monkeypatch.setattr(
+        "course_utils.data.folder._memory", lambda: 2 * 2 * 10 * 3 * 64 * 48 - 1
+    )  # half is for the model
+    monkeypatch.setattr("course_utils.data.folder._load", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(MemoryError, match="holds 10 pictures: at 64x48 pixels they need"):
+        read_folder(tmp_path / "many", (64, 48), show_progress=False)
+
+
+def test_a_folder_that_just_fits_is_read(tmp_path, monkeypatch):
+    plain_folder(tmp_path / "many", {"a": 5, "b": 5})
+    monkeypatch.setattr("course_utils.data.folder._memory", lambda: 2 * 2 * 10 * 3 * 64 * 48)
+    assert len(read_folder(tmp_path / "many", (64, 48), show_progress=False).images) == 10
+    monkeypatch.setattr("course_utils.data.folder._memory", lambda: None)  # a system that does not say
+    assert len(read_folder(tmp_path / "many", 8, show_progress=False).images) == 10

@@ -1,8 +1,11 @@
 """Set files: what they mean, and what is said when something in them is wrong."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
+from tiny_set import run_set
 
 from course_utils.experiments.sets import load_set, load_sets, slug
 
@@ -103,3 +106,88 @@ def test_the_sets_that_wait_for_a_graphics_card_can_be_read():
     assert {start.seed for start in starts if start is not None} == {0, 1, 2}
     assert {run.teacher.name for run in sets["distillation"].runs if run.teacher} == {"small-cnn-seed0"}
     assert not {name for name in sets if (SHIPPED / f"{name}.toml").exists()}
+
+
+START = """
+title = "S"
+question = "?"
+seeds = [0, 1]
+[model]
+patch_size = 16
+embed_dim = 16
+depth = 1
+num_heads = 2
+num_classes = 4
+[recipe]
+steps = 2
+batch_size = 5
+[data]
+source = "sample"
+images = 20
+classes = ["cat", "dog", "frog", "ship"]
+[variants]
+"body" = {}
+"""
+GOES_ON = START.replace('"body" = {}', '"on" = { data.start = "first; body" }').replace(
+    'classes = ["cat", "dog", "frog", "ship"]', 'classes = ["horse", "bird"]'
+).replace("num_classes = 4", "num_classes = 2")  # fmt: skip
+
+
+@pytest.fixture
+def two_sets(tmp_path):
+    (tmp_path / "first.toml").write_text(START)
+    (tmp_path / "second.toml").write_text(GOES_ON)
+    return tmp_path
+
+
+def test_a_run_starts_from_the_run_of_another_set_with_its_seed(two_sets):
+    first, second = load_set(two_sets / "first.toml"), load_set(two_sets / "second.toml")
+    assert [run.start for run in second.runs] == list(first.runs)
+    assert second.runs[0].classes == ("horse", "bird")
+    assert second.runs[0].settings()["begins_with"] == first.runs[0].folder
+
+
+def test_settings_that_came_later_leave_the_old_digests_as_they_were():
+    """The digests of four runs when the settings for fine-tuning did not exist yet."""
+    known = {"positions": "11a39e2f", "recipe": "00f9b235", "minutes": "495b61ae", "data_size": "57be7bbe"}
+    for name, digest in known.items():
+        assert load_set(SHIPPED / f"{name}.toml").runs[0].digest == digest
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        ("second; on", "lies in the same set"),
+        ("first; soul", "no variant 'soul'"),
+        ("cifar_huge", "no shipped weights 'cifar_huge'"),
+        ("third; body", "third.toml"),
+    ],
+)
+def test_a_start_that_is_not_there_is_refused(start, words, two_sets):
+    (two_sets / "second.toml").write_text(GOES_ON.replace("first; body", start))
+    with pytest.raises((ValueError, FileNotFoundError), match=re.escape(words)):
+        load_set(two_sets / "second.toml")
+
+
+def test_a_run_takes_over_the_body_and_says_so(two_sets, capsys):
+    assert run_set(two_sets, "second") == 1
+    assert "run  python -m course_utils experiments run first  first" in capsys.readouterr().err
+    assert run_set(two_sets, "first") == 0
+    assert run_set(two_sets, "second", "--part", "2/2") == 0
+    assert [path.name for path in (two_sets / "results" / "second").iterdir()] == ["on-seed1.json"]
+    record = json.loads((two_sets / "results" / "second" / "on-seed1.json").read_text())
+    assert (record["start"]["variant"], record["start"]["seed"]) == ("body", 1)
+    assert record["data"]["classes"] == ["horse", "bird"]
+    assert record["test"]["n"] == 200
+    capsys.readouterr()
+    assert run_set(two_sets, "second") == 0
+    assert "1 of 2 runs are recorded" in capsys.readouterr().out
+    (two_sets / "second.toml").write_text(GOES_ON.replace('["horse", "bird"]', '["horse", "deer"]'))
+    assert run_set(two_sets, "second", "--part", "1/3") == 0
+    assert "(stale)" in capsys.readouterr().out
+
+
+def test_a_part_is_written_as_a_fraction(two_sets, capsys):
+    for part in ("3/2", "0/2", "2", "a/b"):
+        assert run_set(two_sets, "first", "--part", part) == 1
+        assert "given as K/N" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from course_utils.plots.diagrams.course_map import course_map
 from course_utils.plots.diagrams.embeddings import embedding_sum
 from course_utils.plots.diagrams.patches import patch_order
 from course_utils.plots.diagrams.start import convolution_and_attention, timeline
+from course_utils.plots.diagrams.swin import shifted_windows
 from course_utils.plots.diagrams.training import data_splits
 from course_utils.plots.diagrams.vit import pipeline
 
@@ -23,6 +24,7 @@ __all__ = [
     "patch_order",
     "pipeline",
     "rollout_steps",
+    "shifted_windows",
     "timeline",
     "transformer_block",
 ]
