@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -73,6 +74,8 @@ class SmallCNN(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Map images (B, C, H, W) to the last feature map (B, width * 2^(stages - 1), H / 2^(stages - 1), W / ...)."""
+        # The same numbers, but in memory the channels of a pixel stand together: a CPU convolves faster so.
+        images = images.contiguous(memory_format=torch.channels_last)
         return self.blocks(self.stem(images))  # (B, C, H, W) -> (B, width, H, W) -> (B, C', H', W')
 
 

@@ -12,6 +12,7 @@ from course_utils.support.settings import look_up
 from course_utils.zoo.weights import load_pretrained, pretrained_names, read_record
 
 PATCH_SIZE_RECORD = RESULTS_FOLDER / "weights_by_patch_size.json"
+MOVED_RECORD = RESULTS_FOLDER / "moved_pictures.json"
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,11 @@ def trained_table() -> list[str]:
     """
     ours = []
     for name, record in _records():
-        config, found, device = record["config"], record["test"]["last_weights"], record["environment"]["device"]
+        found, device = record["test"]["last_weights"], record["environment"]["device"]
         parameters = sum(parameter.numel() for parameter in load_pretrained(name).parameters())
-        model = f"D{config['embed_dim']} L{config['depth']} h{config['num_heads']} P{config['patch_size']}"
         training = f"{record['epochs'][-1]['epoch']:.0f} epochs in {record['seconds'] / 60:.0f} min on {device}"
         accuracy = f"{100 * found['accuracy']:.2f} ± {100 * found['accuracy_standard_error']:.2f}"
+        model = _in_short(record["config"])
         ours.append([f"**this course, `{name}`**", model, f"{parameters / 1e6:.2f}", training, accuracy])
     theirs = [[each.where, each.model, f"{each.parameters:.2f}", each.training, each.accuracy] for each in PUBLISHED]
     return markdown_table(("where", "model", "million parameters", "training", "test accuracy in %"), [*ours, *theirs])
@@ -94,6 +95,28 @@ def trained_section() -> list[str]:
         *commands,
         "",
     ]
+
+
+def moved_pictures(name: str) -> dict[str, dict[int, dict[str, float]]]:
+    """Return what weights that ship reach on the whole test set when its pictures are moved, or scrambled.
+
+    Returns:
+        "shift": for each distance, and "scramble": for each side of the pieces, in pixels, the "accuracy", its
+        "standard_error", and how often the answer stays the "same". See ``course_utils.analysis.invariance``.
+
+    Raises:
+        FileNotFoundError: Nothing is recorded.
+        ValueError: These weights are not in the record. ``tools/measure_moved.py`` adds them.
+    """
+    found = look_up("weights", name, read_result(MOVED_RECORD))
+    return {test: {int(key): row for key, row in found[test].items()} for test in ("shift", "scramble")}
+
+
+def _in_short(config: dict[str, Any]) -> str:
+    """Say the size of a model in a few letters."""
+    if "embed_dim" in config:
+        return f"D{config['embed_dim']} L{config['depth']} h{config['num_heads']} P{config['patch_size']}"
+    return f"CNN, {config['stages'] * config['blocks']} residual blocks, {config['width']} channels at first"
 
 
 def accuracy_by_patch_size(name: str) -> dict[int, float]:

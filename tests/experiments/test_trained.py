@@ -33,3 +33,23 @@ def test_at_its_own_size_the_accuracy_is_that_of_the_weights_record(name):
         pytest.skip("cuts no patches")
     recorded = trained.accuracy_by_patch_size(name)[record["config"]["patch_size"]]
     assert recorded == pytest.approx(record["test"]["last_weights"]["accuracy"], abs=0.002)  # another machine may round
+
+
+def test_moved_pictures_come_by_numbers(tmp_path, monkeypatch):
+    row = {"accuracy": 0.5, "standard_error": 0.1, "same": 0.6}
+    write_json(
+        tmp_path / "moved.json", {"mine": {"shift": {"0": row, "12": row}, "scramble": {"4": row}, "command": "x"}}
+    )
+    monkeypatch.setattr(trained, "MOVED_RECORD", tmp_path / "moved.json")
+    assert trained.moved_pictures("mine") == {"shift": {0: row, 12: row}, "scramble": {4: row}}
+    with pytest.raises(ValueError, match="There is no weights 'yours'"):
+        trained.moved_pictures("yours")
+
+
+@pytest.mark.skipif(not trained.MOVED_RECORD.exists(), reason="not measured yet")
+@pytest.mark.parametrize("name", ["cifar_cnn", "cifar_micro"])
+def test_pictures_that_were_not_moved_have_the_accuracy_of_the_weights_record(name):
+    found, recorded = trained.moved_pictures(name), read_record(name)["test"]["last_weights"]["accuracy"]
+    for row in (found["shift"][0], found["scramble"][32]):
+        assert row["accuracy"] == pytest.approx(recorded, abs=0.002)  # another machine may round
+        assert row["same"] == 1
