@@ -8,7 +8,7 @@ from course_utils import VisionTransformer
 from course_utils.analysis import attention_maps
 from course_utils.analysis.evaluation import accuracy, predict
 from course_utils.analysis.snapshots import Snapshots, load_snapshots
-from course_utils.beyond.conv_stem import ConvStemViT
+from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
 from course_utils.data import CIFAR10_NORMALISATION, classes_of, normalisation_of, remember
 from course_utils.explore import AttentionExplorer, BlockExplorer
 from course_utils.explore.attention import attend
@@ -87,7 +87,7 @@ def test_what_is_made_from_a_model_knows_it_too(derive, trained):
 
 
 def test_a_model_of_a_class_made_from_ours_keeps_it_when_resized():
-    stem = ConvStemViT(CONFIG)
+    stem = ConvStemViT(ConvStemConfig.from_dict(CONFIG.to_dict()))
     remember(stem, TRAIN.normalisation, TRAIN.classes)
     assert normalisation_of(stem.with_image_size(16)) == TRAIN.normalisation
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from course_utils.cli import attend, bench, convert, data, doctor, evaluate, experiments, train
+from course_utils.cli import attend, bench, convert, data, doctor, evaluate, experiments, export, train
 from course_utils.cli.options import INTERRUPTED
 
 
@@ -34,6 +34,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m course_utils", description="The Vision Transformer course on the command line."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (doctor, data, train, evaluate, attend, convert, bench, experiments):
+    for module in (doctor, data, train, evaluate, attend, export, convert, bench, experiments):
         module.add_to(commands)
     return parser

@@ -22,6 +22,7 @@ def add_to(commands: Commands) -> None:
         "experiments",
         "experiments run",
         "experiments run positions --seeds 0 1",
+        "experiments run finetuning --part 2/8",
         "experiments report --figures figures",
     )
     command.add_argument("action", nargs="?", choices=("list", "run", "report"), default="list")
@@ -29,6 +30,7 @@ def add_to(commands: Commands) -> None:
     with_device(command)
     with_root(command)
     command.add_argument("--seeds", type=int, nargs="+", help="run these seeds only")
+    command.add_argument("--part", metavar="K/N", help="run every N-th run only, from the K-th: N processes share them")
     command.add_argument("--sets", default="experiments", help="folder of the set files")
     command.add_argument("--results", help="folder of the records (default: inside the package)")
     command.add_argument("--runs", default="runs/experiments", help="where checkpoints are kept")
@@ -66,8 +68,22 @@ def experiments(options: argparse.Namespace) -> int:
             options.undisturbed,
         )
         wanted = [run for each in chosen for run in each.runs if options.seeds is None or run.seed in options.seeds]
-        return _run_missing(wanted, place)
+        return _run_missing(_part(wanted, options.part), place)
     return 0
+
+
+def _part(runs: Sequence[Run], part: str | None) -> Sequence[Run]:
+    """Return every N-th run from the K-th, for "K/N".
+
+    Raises:
+        ValueError: The part is written in another way.
+    """
+    if part is None:
+        return runs
+    first, slash, count = part.partition("/")
+    if not (slash and first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
+        raise ValueError(f"A part is given as K/N, from 1/N to N/N, not as {part!r}.")
+    return runs[int(first) - 1 :: int(count)]
 
 
 def _run_missing(wanted: Sequence[Run], place: Workplace) -> int:

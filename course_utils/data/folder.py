@@ -116,7 +116,7 @@ def read_folder(
         FileNotFoundError: There is no such folder.
         NotADirectoryError: The path is a file.
         PermissionError: A folder may not be read.
-        MemoryError: A picture needs more memory than there is.
+        MemoryError: A picture needs more memory than there is, or all of them together do.
         ValueError: There are not two or more subfolders with pictures directly in each; or image_size or channels is
             not possible.
     """
@@ -124,6 +124,7 @@ def read_folder(
     check_size(image_size, read_as)
     folder = Path(path).expanduser()
     files = _find(folder)
+    _refuse_too_many(folder, sum(map(len, files.values())), image_size, read_as)
     name, classes = _readable(folder.resolve().name), tuple(files)
     found, skipped = _load(files, image_size, read_as, show_progress)
     if skipped:
@@ -203,6 +204,31 @@ def _load(
             else:
                 found.append(_Found(label, hashlib.sha256(content).hexdigest(), image))
     return sorted(found, key=lambda each: (each.label, each.digest)), skipped
+
+
+def _refuse_too_many(folder: Path, count: int, image_size: int | tuple[int, int], channels: int) -> None:
+    """Say before the reading, which may take an hour, that the pictures do not fit into memory.
+
+    Raises:
+        MemoryError: They do not.
+    """
+    height, width = image_size if isinstance(image_size, tuple) else (image_size, image_size)
+    needed = 2 * count * channels * height * width  # one byte a number; for a moment, each picture is there twice
+    there_is = _memory()
+    if there_is is not None and needed > there_is / 2:
+        raise MemoryError(
+            f"{folder} holds {count:,} pictures: at {height}x{width} pixels they need {needed / 1e9:.1f} GB of memory, "
+            f"and this machine has {there_is / 1e9:.1f} GB, of which half is wanted for the training. Make the image "
+            "size smaller, or take fewer pictures."
+        )
+
+
+def _memory() -> int | None:
+    """Return the bytes of memory of this machine, if the system says it."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return None
 
 
 def _hashes_by_class(folder: Path, classes: tuple[str, ...], found: list[_Found]) -> list[list[str]]:

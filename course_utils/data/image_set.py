@@ -185,6 +185,22 @@ class ImageSet:
             chosen = chosen.long()
         return replace(self, images=self.images[chosen], labels=self.labels[chosen])
 
+    def of_classes(self, names: Sequence[str]) -> ImageSet:
+        """Return the images of some classes alone, in the old order; their labels count from 0 in the new order.
+
+        Raises:
+            ValueError: There are not two or more names, one stands twice, or there is no such class.
+        """
+        unknown = [name for name in names if name not in self.classes]
+        if unknown or len(names) < 2 or len(set(names)) < len(names):
+            fault = f"there is no class {unknown[0]!r}" if unknown else "two or more different names are needed"
+            raise ValueError(f"{fault}: choose among {', '.join(self.classes)}.")
+        new_label = torch.full((len(self.classes),), -1)
+        new_label[[self.classes.index(name) for name in names]] = torch.arange(len(names))
+        labels = new_label[self.labels]  # (N,): -1 for what is left out
+        chosen = labels >= 0
+        return replace(self, images=self.images[chosen], labels=labels[chosen], classes=tuple(names))
+
     def describe(self) -> dict[str, Any]:
         """Return a record for JSON that says exactly which images these are.
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.analysis import attention_maps
+from course_utils.analysis import attention_maps, invariance
 from course_utils.analysis.evaluation import accuracy, predict
 from course_utils.data import ImageSet, normalisation_of
 from course_utils.experiments.timing import work_of
@@ -190,6 +190,18 @@ def speed(subject: Subject) -> dict[str, float]:
     }
 
 
+def shift_test(subject: Subject) -> dict[str, Any]:
+    """How often the model is right on pictures that were moved. See ``invariance.shift_test``."""
+    images = subject.validation_set
+    return invariance.shift_test(subject.model, images.images, images.labels, precision=subject.precision)
+
+
+def scramble_test(subject: Subject) -> dict[str, Any]:
+    """How often the model is right on pictures whose pieces changed places. See ``invariance.scramble_test``."""
+    images = subject.validation_set
+    return invariance.scramble_test(subject.model, images.images, images.labels, precision=subject.precision)
+
+
 MEASUREMENTS: dict[str, Callable[[Subject], Any]] = {
     function.__name__: function
     for function in (
@@ -199,6 +211,8 @@ MEASUREMENTS: dict[str, Callable[[Subject], Any]] = {
         deletion_test,
         accuracy_at_other_sizes,
         speed,
+        shift_test,
+        scramble_test,
     )
 }
 

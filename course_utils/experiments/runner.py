@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from course_utils.data import ImageSet, Normalisation, load_cifar10
+from course_utils.data import ImageSet, Normalisation, load_cifar10, remember
 from course_utils.data.splits import shuffled_by_class
 from course_utils.experiments.cost import cost
 from course_utils.experiments.measurements import Subject, measure
@@ -30,6 +30,10 @@ from course_utils.training import checkpoints
 from course_utils.training.tasks import Classification
 from course_utils.training.trainer import NonFiniteLossError, Trainer
 from course_utils.zoo.kinds import KINDS, TASKS
+from course_utils.zoo.start import take_over
+from course_utils.zoo.weights import load_weights
+
+LEAST_STEPS = 20  # from one entry of the history to the next
 
 
 @dataclass(frozen=True)
@@ -96,15 +100,18 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         OSError: A file cannot be read or written.
     """
     train, validation, test = (_split(split, place.root, run.source) for split in ("train", "validation", "test"))
+    if run.classes is not None:
+        train, validation, test = (each.of_classes(run.classes) for each in (train, validation, test))
     if run.images is not None:
         train = balanced_subset(train, run.images, run.seed)
     if not run.normalise:
         train = replace(train, normalisation=Normalisation.none(train.images.shape[1]))
     torch.manual_seed(run.seed)
     model = KINDS[run.kind].make(run.config)
+    start = _begin_with(model, run.start, place) if run.start is not None else None
     settings = {name: value for name, value in run.task.items() if name != "name"}
     task = TASKS[run.task["name"]](train, None, **settings)  # validation is looked at by _Watch, not after every pass
-    folder = place.runs / f"{run.kind}-seed{run.seed}-{run.digest}"  # two sets may ask for the same training
+    folder = place.runs / run.folder
     passes = run.recipe.epochs or run.recipe.steps * run.recipe.batch_size / len(train)  # type: ignore[operator]
     trainer = Trainer(
         model,
@@ -114,8 +121,10 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         seed=run.seed,
         device=place.device,
         precision=place.precision,
-        report_every=min(1.0, passes / run.looks),
+        # An entry a pass, but a pass over a few images is over in a step, and a checkpoint comes with each entry.
+        report_every=min(max(1.0, LEAST_STEPS * run.recipe.batch_size / len(train)), passes / run.looks),
         show_progress=place.show_progress,
+        start=start,
     )
     rates = [_matmul_rate(trainer)]
     begun_in = _begun_in(folder, environment.describe(trainer.device))
@@ -137,6 +146,8 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         "task": dict(run.task),  # as the file says it, to be compared with
         "subset": run.images,
         "normalise": run.normalise,
+        "only_classes": run.settings()["only_classes"],
+        "begins_with": run.settings()["begins_with"],
         "track": list(run.track),
         "looks": run.looks,
         "environment": begun_in,  # of the training, also when a later version only took one more measurement
@@ -155,6 +166,30 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
     write_json(record_path(place.results, run), record)
     (folder / checkpoints.PREVIOUS).unlink(missing_ok=True)
     return record
+
+
+def _begin_with(model: nn.Module, start: Run | str, place: Workplace) -> dict[str, Any]:
+    """Put trained weights into the body of a model; return what the record says of them.
+
+    Raises:
+        FileNotFoundError: The run that it starts from has not been carried out here.
+        WeightsError: The weights do not fit.
+    """
+    if isinstance(start, str):
+        trained = load_weights(start)
+        take_over(model, trained.state_dict(), start)
+        remember(model, trained.normalisation, None)
+        return {"weights": start}
+    path = checkpoints.find_checkpoint(place.runs / start.folder)
+    owners, progress = checkpoints.load_checkpoint(path) if path is not None else ({}, {"status": "missing"})
+    if progress["status"] != "finished":
+        raise FileNotFoundError(
+            f"This run starts from {start.variant!r} of {start.experiment}, seed {start.seed}, which is not in "
+            f"{place.runs}: run  python -m course_utils experiments run {start.experiment}  first."
+        )
+    take_over(model, owners["model"], str(path))
+    remember(model, Normalisation(**progress["normalisation"]), None)
+    return {"experiment": start.experiment, "variant": start.variant, "seed": start.seed, "digest": start.digest}
 
 
 def minutes_to(record: Mapping[str, Any], accuracy: float) -> float | None:
@@ -268,6 +303,8 @@ def _differences(run: Run, record: Mapping[str, Any]) -> list[str]:
             "seed": record["seed"],
             "track": record["track"],
             "looks": record["looks"],
+            "only_classes": record.get("only_classes"),
+            "begins_with": record.get("begins_with"),
         }
     except (ValueError, TypeError) as error:
         return [f"recorded with settings that are impossible now: {error}"]

@@ -25,6 +25,9 @@ A file looks like this; every line below ``[variants]`` is one experiment, and i
     [data]               # images: how many training images, the same number of each class; left out = all
     images = 10_000
     normalise = true     # false leaves the pixels between 0 and 1
+    classes = ["cat", "dog"]     # only these, in training, validation and test; left out = all
+    start = "SET; VARIANT"       # the body starts with what that run of the same seed has learned, the head with
+                                 # zeros: run that set first. Or the name of weights that ship; left out = at random
 
     [variants]
     "learned" = {}
@@ -48,6 +51,7 @@ from course_utils.support.settings import Settings, look_up
 from course_utils.training.recipes import Recipe
 from course_utils.training.tasks import Classification
 from course_utils.zoo.kinds import KINDS, TASKS
+from course_utils.zoo.weights import pretrained_names
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,6 +63,9 @@ SOURCES = ("official", "sample")
 _PARTS = ("model", "recipe", "task", "data")
 _KEYS = ("title", "question", "order", "minutes", "seeds", "measure", "track", "looks", "marks", *_PARTS, "variants")
 LOOKS = 6
+# Settings that are younger than the first runs, with their defaults: these leave a digest what it was.
+_YOUNG = {"only_classes": None, "begins_with": None}
+_YOUNG_IN_RECIPES = {"freeze": 0, "backbone_rate": 1.0, "layer_decay": 1.0, "code_start": None}
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,8 @@ class Run:
         track: Measurements before and through training.
         looks: How often the validation images are looked at, at most.
         marks: Validation accuracies, in percent, to which the time is taken.
+        classes: The classes that images are taken of; None means all.
+        start: What the body begins with: another run, or the name of weights that ship; None means random weights.
     """
 
     experiment: str
@@ -98,6 +107,8 @@ class Run:
     track: tuple[str, ...]
     looks: int
     marks: tuple[float, ...]
+    classes: tuple[str, ...] | None = None
+    start: Run | str | None = None
 
     @property
     def name(self) -> str:
@@ -117,12 +128,21 @@ class Run:
             "seed": self.seed,
             "track": list(self.track),
             "looks": self.looks,
+            "only_classes": list(self.classes) if self.classes is not None else None,
+            "begins_with": self.start.folder if isinstance(self.start, Run) else self.start,
         }
 
     @property
     def digest(self) -> str:
         """Eight characters that change when a setting does. Runs of two sets with the same settings share them."""
-        return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()[:8]
+        settings = self.settings()
+        settings["recipe"] = _without(settings["recipe"], _YOUNG_IN_RECIPES)
+        return hashlib.sha256(json.dumps(_without(settings, _YOUNG), sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of its checkpoints. Two sets may ask for the same training."""
+        return f"{self.kind}-seed{self.seed}-{self.digest}"
 
 
 @dataclass(frozen=True)
@@ -181,7 +201,7 @@ def load_set(path: str | Path) -> ExperimentSet:
             raise ValueError(f"{missing[0]} is missing")
         variants = _inherit(content["variants"])
         runs = [
-            _run(path.stem, name, place, seed, content, changes)
+            _run(path, name, place, seed, content, changes)
             for place, (name, changes) in enumerate(variants.items())
             for seed in changes["seeds"] or content["seeds"]
         ]
@@ -212,14 +232,14 @@ def _inherit(variants: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
     return found
 
 
-def _run(experiment: str, variant: str, place: int, seed: int, content: dict, changes: dict) -> Run:
+def _run(path: Path, variant: str, place: int, seed: int, content: dict, changes: dict) -> Run:
     """Put together what all variants share and what this one changes."""
     model = {"kind": "vit", **content.get("model", {}), **changes["model"]}
     task = {"name": Classification.name, **content.get("task", {}), **changes["task"]}
     data = {**content.get("data", {}), **changes["data"]}
     kind = model.pop("kind")
     try:
-        _refuse_unknown(data, ("source", "images", "normalise"))
+        _refuse_unknown(data, ("source", "images", "normalise", "classes", "start"))
         look_up("task", task["name"], TASKS)
         config = look_up("model kind", kind, KINDS).config.from_dict(model)
         recipe = Recipe.from_dict(content["recipe"]).replace(**changes["recipe"])
@@ -227,13 +247,14 @@ def _run(experiment: str, variant: str, place: int, seed: int, content: dict, ch
             raise ValueError("a budget in minutes cannot be repeated on another machine: give epochs or steps")
         if data.get("source", "official") not in SOURCES:
             raise ValueError(f"source {data['source']!r} is unknown: choose one of {', '.join(SOURCES)}")
+        start = _start(path, seed, data["start"]) if "start" in data else None
         measure, track = (tuple(content.get(key, ())) for key in ("measure", "track"))
         for name in (*measure, *track):
             look_up("measurement", name, MEASUREMENTS)
     except (ValueError, TypeError) as error:
         raise ValueError(f"variant {variant!r}: {error}") from error
     return Run(
-        experiment,
+        path.stem,
         variant,
         place,
         seed,
@@ -248,7 +269,25 @@ def _run(experiment: str, variant: str, place: int, seed: int, content: dict, ch
         track=track,
         looks=content.get("looks", LOOKS),
         marks=tuple(content.get("marks", ())),
+        classes=tuple(data["classes"]) if "classes" in data else None,
+        start=start,
     )
+
+
+def _start(path: Path, seed: int, name: str) -> Run | str:
+    """Find what a run starts from: shipped weights, or the run of another set in the same folder, with its seed."""
+    other, semicolon, variant = (part.strip() for part in name.partition(";"))
+    if not semicolon:
+        return look_up("shipped weights", name, {each: each for each in pretrained_names()})
+    if other == path.stem:
+        raise ValueError(f"start {name!r} lies in the same set: put what is to be run first into a set of its own")
+    runs = {run.variant: run for run in load_set(path.with_name(f"{other}.toml")).runs if run.seed == seed}
+    return look_up("variant", variant, runs)
+
+
+def _without(settings: Mapping[str, Any], young: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what has its default and did not exist when the first runs were made."""
+    return {name: value for name, value in settings.items() if name not in young or value != young[name]}
 
 
 def _refuse_unknown(found: Mapping[str, Any], known: tuple[str, ...]) -> None:

@@ -106,6 +106,8 @@ def fit(value: Any, kind: Any) -> Any:
     elif origin is Literal:
         possible = fit(value, str) in parts
     elif origin is tuple:
+        if parts[-1] is Ellipsis:  # tuple[int, ...]: as many as there are
+            parts = parts[:1] * len(fit(value, (list, tuple)))
         possible = len(fit(value, (list, tuple))) == len(parts)
         value = tuple(map(fit, value, parts))
     elif kind in (int, float):

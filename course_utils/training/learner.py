@@ -15,6 +15,7 @@ from course_utils.data import normalisation_of
 from course_utils.model.resize import AtPatchSize
 from course_utils.training import distributed
 from course_utils.training.code_start import start_codes
+from course_utils.training.layers import frozen
 from course_utils.training.optimisers import make_optimizer
 from course_utils.training.recipes import Recipe, learning_rate_at
 from course_utils.training.stream import BatchesAhead, seed_step
@@ -62,14 +63,16 @@ class Learner:
         if recipe.code_start is not None:
             start_codes(self.model, recipe.code_start, seed)
         fused = device.type in ("cpu", "cuda")  # one kernel for all parameters instead of a loop
-        self.optimizer = make_optimizer(self.model, recipe, fused, precision)
+        with frozen(self.model, recipe.freeze):  # what is frozen is no matter of the optimiser
+            self.optimizer = make_optimizer(self.model, recipe, fused, precision)
         self.average = None
         if recipe.ema:
             self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))
         self.early_model = self.model
         if recipe.early:
             self.early_model = AtPatchSize(self.model, recipe.early_patch_size)
-        self._put_to_work(self.early_model)
+        with frozen(self.model, recipe.freeze):
+            self._put_to_work(self.early_model)
 
     def step(self, number: int, total: int) -> dict[str, Tensor]:
         """Take one optimiser step.
@@ -81,8 +84,12 @@ class Learner:
         Returns:
             The task's figures, as sums over the images of this process, on the device.
         """
+        with frozen(self.model, self.recipe.freeze):
+            return self._step(number, total)
+
+    def _step(self, number: int, total: int) -> dict[str, Tensor]:
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate_at(number, total, self.recipe)
+            group["lr"] = learning_rate_at(number, total, self.recipe) * group["share"]
         due = self.early_model if number < round(self.recipe.early * total) else self.model
         if due is not self.at_work:
             self._put_to_work(due)

@@ -67,8 +67,11 @@ class Muon(torch.optim.AdamW):
     makes the average orthogonal, so that rare directions are learned as fast as frequent ones. The step of an m x n
     matrix is scaled by 0.2 sqrt(max(m, n)), about the size of AdamW's steps; so both share one learning rate.
 
+    A convolution's kernel (out, in, k, k) is a map too, from the in * k * k numbers under it to out numbers: it is
+    taken as a matrix of that size.
+
     Args:
-        groups: Parameter groups; those with ``"muon": True`` hold matrices.
+        groups: Parameter groups; those with ``"muon": True`` hold matrices and kernels.
         momentum: How slowly the average of the gradients changes (Nesterov's form).
         dtype: Number format of the polynomial's matrix products. bfloat16 does for them, as in the source: what it
             rounds is far less than what the polynomial leaves.
@@ -110,11 +113,14 @@ class Muon(torch.optim.AdamW):
         momenta = [self.state[matrix]["momentum"] for matrix in matrices]
         torch._foreach_lerp_(momenta, gradients, 1 - self.momentum)
         directions = torch._foreach_lerp(gradients, momenta, self.momentum)
+        directions = tuple(direction.flatten(1) for direction in directions)  # kernels -> (out, in*k*k)
+        longer_side = max(directions[0].shape)
         if matrices[0].is_cuda:
             directions = orthogonalise_together(directions, self.dtype)
         else:
             directions = tuple(orthogonalise(direction.to(self.dtype)) for direction in directions)
+        directions = tuple(direction.reshape(matrices[0].shape) for direction in directions)
         torch._foreach_mul_(matrices, 1 - rate * weight_decay)
-        torch._foreach_sub_(matrices, directions, alpha=rate * 0.2 * max(matrices[0].shape) ** 0.5)
+        torch._foreach_sub_(matrices, directions, alpha=rate * 0.2 * longer_side**0.5)
         for matrix in matrices:
             matrix.grad = None  # AdamW passes over what has no gradient

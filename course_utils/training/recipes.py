@@ -20,6 +20,7 @@ from course_utils.support.settings import (
 
 Optimizer = Literal["adamw", "muon"]
 OPTIMIZERS: tuple[Optimizer, ...] = get_args(Optimizer)
+Fraction = Annotated[float, Rule("a number above 0 and at most 1", lambda x: 0 < x <= 1)]
 BUDGETS = ("epochs", "steps", "minutes")
 
 
@@ -65,6 +66,12 @@ class Recipe(Settings):
         mixup_alpha: MixUp's Beta(alpha, alpha).
         unmixed: Share of the steps, at the end, in which neither CutMix nor MixUp is used.
         ema: Decay of the running average of the weights, which is evaluated beside them. 0 switches it off.
+        freeze: For a model that is trained already: the embeddings and so many blocks, counted from the images, stay as
+            they are (see :func:`course_utils.training.layers.layer_numbers`). As many as the model has blocks leave
+            the head alone to learn. 0: nothing is frozen.
+        backbone_rate: Learning rate of all but the head, as a share of ``learning_rate``.
+        layer_decay: Learning rate of each layer, as a share of that of the layer behind it: the first layers, which are
+            the most general, move least (BEiT, arXiv 2106.08254, appendix). 1: all layers alike.
 
     Raises:
         TypeError: A setting is of the wrong type. The sentence names it.
@@ -98,6 +105,9 @@ class Recipe(Settings):
     mixup_alpha: Positive = 0.8
     unmixed: Share = 0.15
     ema: Rate = 0.0
+    freeze: Count = 0
+    backbone_rate: Fraction = 1.0
+    layer_decay: Fraction = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -136,6 +146,10 @@ class Recipe(Settings):
 _HALF_HOUR = Recipe(minutes=30, optimizer="muon", learning_rate=4e-3, warmup=0.1, label_smoothing=0.0)
 
 RECIPES: dict[str, Recipe] = {
+    # A trained model and images that it has not seen: small steps, smaller still in the first layers.
+    "fine-tune": Recipe(
+        steps=200, batch_size=32, learning_rate=1e-3, warmup=0.1, label_smoothing=0.0, layer_decay=0.75
+    ),
     # A few passes: too few to see each image as many small patches from the beginning.
     "cpu-minutes": _HALF_HOUR.replace(minutes=5, early_patch_size=8, early=0.8, whitening=0.2),
     "half-hour": _HALF_HOUR,

@@ -8,6 +8,7 @@ What is learned is the task's matter (see ``tasks``), what a step changes the le
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 from torch import nn
 from tqdm.auto import tqdm
 
+from course_utils.model.blocks import set_checkpointing
 from course_utils.support import environment
 from course_utils.support.devices import pick_device, pick_precision
 from course_utils.support.files import DamagedFileError, save_tensors, write_json
@@ -51,6 +53,9 @@ class Trainer:
         workers: Processes that prepare the batches ahead, on the CPU, for a GPU that would wait for them. 0: none.
         report_every: Passes from one entry of the history to the next; 0.1 looks ten times in each pass.
         show_progress: Whether a progress bar is shown.
+        checkpointing: Whether blocks are computed a second time for the backward pass instead of being kept: less
+            memory, more time, the same result (see :func:`course_utils.model.blocks.set_checkpointing`).
+        start: What the model was before this training, for the record; None: random weights.
 
     Raises:
         ValueError: Model, task and recipe do not fit each other.
@@ -76,6 +81,8 @@ class Trainer:
         workers: int = 0,
         report_every: float = 1.0,
         show_progress: bool = True,
+        checkpointing: bool = False,
+        start: Mapping[str, Any] | None = None,
     ) -> None:
         shares = distributed.world_size() * recipe.accumulate
         if recipe.batch_size % shares:
@@ -84,6 +91,9 @@ class Trainer:
                 f"with {recipe.accumulate} micro-batches each: choose a multiple of {shares}."
             )
         self.model, self.task, self.recipe, self.seed = model, task, recipe, seed
+        self.start = dict(start) if start is not None else None
+        if checkpointing:
+            set_checkpointing(model, True)
         self.run_dir = Path(run_dir) if run_dir is not None else None
         self.is_main = distributed.rank() == 0
         self.show_progress = show_progress and self.is_main
@@ -221,6 +231,7 @@ class Trainer:
             "config": self.model.config.to_dict(),  # type: ignore[union-attr, operator]  # whatever the kind of model
             "recipe": self.recipe.to_dict(),
             "seed": self.seed,
+            "start": self.start,
             **self._about_task,
         }
         return json.loads(json.dumps(identity))  # tuples become lists, as they come back from the checkpoint
@@ -249,7 +260,7 @@ class Trainer:
             )
             raise DamagedFileError(f"{error}{advice}") from error
         for name, value in self._identity().items():
-            if progress.get(name) != value:
+            if self._as_of_now(name, progress.get(name)) != value:
                 raise ValueError(
                     f"{path} belongs to another run: its {name} is {progress.get(name)}, but you asked for {value}. "
                     "Use the settings of that run, or another run folder."
@@ -259,6 +270,15 @@ class Trainer:
         self.precision = self.learner.precision = progress["precision"]
         self.history.load_state(progress["epochs"], progress["seconds"], progress["history"])
         return True
+
+    def _as_of_now(self, name: str, settings: Any) -> Any:
+        """Give settings of a checkpoint the defaults of those that are younger than it."""
+        kinds: dict[str, Any] = {"config": type(self.model.config), "recipe": type(self.recipe)}
+        if name not in kinds:
+            return settings
+        with contextlib.suppress(ValueError, TypeError):  # a setting that is unknown now: the comparison names it
+            settings = json.loads(json.dumps(kinds[name].from_dict(settings).to_dict()))
+        return settings
 
     # ------------------------------------------------------------------ small helpers
 

@@ -9,8 +9,9 @@ from typing import Any
 from torch import nn
 
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
-from course_utils.beyond.conv_stem import ConvStemViT
+from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
 from course_utils.beyond.flexivit import EveryPatchSize, FlexiClassification, FlexiViT, FlexiViTConfig
+from course_utils.beyond.swin import SwinConfig, SwinTransformer
 from course_utils.model.config import ViTConfig
 from course_utils.model.vit import VisionTransformer
 from course_utils.support.settings import Settings
@@ -33,8 +34,9 @@ class ModelKind:
 # A new kind of model, or a new task, needs one line here.
 KINDS: dict[str, ModelKind] = {
     "vit": ModelKind(ViTConfig, VisionTransformer),
-    "conv_stem_vit": ModelKind(ViTConfig, ConvStemViT),
+    "conv_stem_vit": ModelKind(ConvStemConfig, ConvStemViT),
     "cnn": ModelKind(CNNConfig, SmallCNN),
     "flexi_vit": ModelKind(FlexiViTConfig, FlexiViT),
+    "swin": ModelKind(SwinConfig, SwinTransformer),
 }
 TASKS: dict[str, type[Task]] = {task.name: task for task in (Classification, EveryPatchSize, FlexiClassification)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,15 @@ def read_record(source: str | Path) -> dict[str, Any]:
     return _read(source)[1]["record"]
 
 
+def weights_checksum(source: str | Path) -> str:
+    """Return the SHA-256 of a weights file, or of shipped weights, by which a record can name them.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    return hashlib.sha256(_path(source).read_bytes()).hexdigest()
+
+
 def pretrained_names() -> list[str]:
     """Return the names of the trained weights that come with the package."""
     return sorted(path.stem for path in PRETRAINED_FOLDER.glob("*.safetensors"))
@@ -170,7 +180,7 @@ def _shapes(kind: str, config: Any) -> dict[str, tuple[int, ...]]:
 
 def _read(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return tensors and metadata of a weights file of this version, or say why it is none."""
-    path = PRETRAINED_FOLDER / f"{source}.safetensors" if source in pretrained_names() else Path(source)
+    path = _path(source)
     tensors, metadata = _open(path)
     if metadata.get("format") == OLD_FORMAT:
         raise WeightsError(
@@ -180,6 +190,10 @@ def _read(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{path} is a file of this course, but holds no weights: save_weights writes such a file.")
     return tensors, metadata
+
+
+def _path(source: str | Path) -> Path:
+    return PRETRAINED_FOLDER / f"{source}.safetensors" if source in pretrained_names() else Path(source)
 
 
 def _open(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -198,3 +198,36 @@ def test_ctrl_c_during_training_exits_with_130_and_says_how_to_go_on(tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == 130
     assert "--resume" in process.stdout.read()
+
+
+@pytest.mark.parametrize(
+    ("kind", "sets", "name", "made"),
+    [
+        ("cnn", ["width=4", "stages=2"], "cnn", "SmallCNN"),
+        ("conv_stem_vit", ["stem=pooled", "embed_dim=16", "depth=1", "num_heads=2"], "conv_stem_vit", "ConvStemViT"),
+    ],
+)
+def test_other_kinds_of_model_can_be_trained_and_evaluated(kind, sets, name, made, tmp_path, capsys):
+    model = [f"--model-set={each}" for each in sets]
+    arguments = ["train", "--kind", kind, *model, "--sample", "always", "--steps", "2", "--runs", str(tmp_path)]
+    assert main(arguments) == 0
+    weights = tmp_path / f"{name}-half-hour-seed0" / "weights.safetensors"
+    assert type(load_weights(weights)).__name__ == made
+    assert main(["evaluate", str(weights), "--sample", "always"]) == 0
+    assert "test accuracy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--kind", "rnn"], "no model kind 'rnn': choose one of vit"),
+        (["--kind", "cnn", "--model", "cifar_micro"], "a cnn is set with --model-set"),
+        (["--kind", "cnn", "--model-set", "depth=3"], "no setting named depth"),
+        (["--kind", "cnn", "--snapshots"], "a cnn has none: leave it out"),
+    ],
+)
+def test_what_a_kind_does_not_take_is_said(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--sample", "always", *arguments]) == 1
+    assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -6,7 +6,7 @@ from torch.export import Dim, ExportedProgram
 
 from course_utils import PRESETS, VisionTransformer, ViTConfig
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
-from course_utils.beyond.conv_stem import ConvStemViT
+from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
 from course_utils.model.attention import IMPLEMENTATIONS, set_attention_implementation
 from course_utils.model.config import POOLINGS, POSITIONS
 
@@ -67,7 +67,9 @@ def test_the_other_settings_can_be_exported(implementation, settings, randomise)
 
 
 def test_the_models_beside_it_can_be_exported(randomise):
-    assert_same_for_other_batches(randomise(ConvStemViT(TINY)), TINY)
+    for stem in ("strided", "pooled"):
+        config = ConvStemConfig(**TINY.to_dict(), stem=stem)
+        assert_same_for_other_batches(randomise(ConvStemViT(config)), TINY)
     assert_same_for_other_batches(randomise(SmallCNN(CNNConfig(width=4, stages=2))), TINY)
 
 

@@ -7,7 +7,7 @@ from timm.layers import resample_abs_pos_embed
 from timm.layers.patch_embed import resample_patch_embed
 
 from course_utils import VisionTransformer, ViTConfig
-from course_utils.beyond.conv_stem import ConvStemViT
+from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
 from course_utils.model.attention import set_attention_implementation
 from course_utils.model.config import POSITIONS
 from course_utils.model.embeddings import grid_coordinates
@@ -195,7 +195,7 @@ def test_a_model_at_work_with_other_patches_knows_whether_it_is_trained():
 
 @pytest.mark.parametrize("position", POSITIONS)
 def test_a_model_with_another_stem_stays_what_it_is(position, randomise):
-    model = randomise(ConvStemViT(TINY.replace(position=position)))
+    model = randomise(ConvStemViT(ConvStemConfig.from_dict(TINY.replace(position=position).to_dict())))
     model.train()(images_for(TINY))  # the running means of its normalisations move
     model.eval()
     other = model.with_image_size((24, 32))
@@ -208,7 +208,7 @@ def test_a_model_with_another_stem_stays_what_it_is(position, randomise):
 
 
 def test_a_stem_that_is_no_linear_map_keeps_its_patch_size():
-    model = ConvStemViT(TINY)
+    model = ConvStemViT(ConvStemConfig.from_dict(TINY.to_dict()))
     with pytest.raises(ValueError, match="patch_size stays 4 in a ConvStemViT: its ConvStem is no linear map"):
         model.with_patch_size(8)
     with pytest.raises(ValueError, match="patch_size stays 4"):

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from course_utils import VisionTransformer, ViTConfig
+from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.training.muon import Muon, orthogonalise, orthogonalise_together
 from course_utils.training.optimisers import make_optimizer, parameter_groups
 from course_utils.training.recipes import Recipe
@@ -102,3 +103,20 @@ def test_a_recipe_chooses_the_optimiser():
     assert make_optimizer(model, muon, fused=True).dtype == torch.float32
     assert make_optimizer(model, muon, fused=True, precision="bf16").dtype == torch.bfloat16
     assert type(make_optimizer(model, Recipe(steps=1), fused=True)) is torch.optim.AdamW
+
+
+def test_a_kernel_is_taken_as_a_matrix():
+    kernel, matrix = nn.Parameter(torch.randn(6, 2, 3, 3)), nn.Parameter(torch.zeros(6, 18))
+    matrix.data = kernel.detach().flatten(1).clone()
+    for parameter in (kernel, matrix):
+        optimizer = Muon([{"params": [parameter], "muon": True}], lr=0.02, weight_decay=0.1)
+        descend(optimizer, [parameter])
+    torch.testing.assert_close(kernel.flatten(1), matrix)
+
+
+def test_a_module_can_say_that_it_is_a_block():
+    model = SmallCNN(CNNConfig(width=4, stages=2))
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    hidden = {names[id(p)] for group in parameter_groups(model, 0.05) if group.get("muon") for p in group["params"]}
+    parts = ["0.convolutions.0", "0.convolutions.3", "1.convolutions.0", "1.convolutions.3", "1.shortcut.0"]
+    assert hidden == {f"blocks.{part}.weight" for part in parts}

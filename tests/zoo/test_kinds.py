@@ -8,8 +8,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from course_utils import VisionTransformer, ViTConfig
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
-from course_utils.beyond.conv_stem import ConvStemViT
+from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
 from course_utils.beyond.flexivit import FlexiViTConfig
+from course_utils.beyond.swin import SwinConfig
 from course_utils.cli import main
 from course_utils.data import Normalisation, classes_of, normalisation_of, remember
 from course_utils.model.convert import WeightsError
@@ -20,9 +21,10 @@ from course_utils.zoo.weights import OLD_FORMAT, convert_old, load_vit, load_wei
 VIT = ViTConfig(image_size=8, patch_size=4, embed_dim=16, depth=1, num_heads=2, num_classes=3)
 CONFIGS = {
     "vit": VIT,
-    "conv_stem_vit": VIT,
+    "conv_stem_vit": ConvStemConfig(**VIT.to_dict()),
     "cnn": CNNConfig(in_channels=3, num_classes=3, width=4, stages=2),
     "flexi_vit": FlexiViTConfig(**VIT.to_dict(), base_patch_size=8, base_grid=2),
+    "swin": SwinConfig(8, 2, num_classes=3, embed_dim=4, depths=(1, 2), num_heads=(1, 2), window_size=2),
 }
 NORMALISATION = Normalisation((0.1, 0.2, 0.3), (0.05, 0.1, 0.15))
 CLASSES = ("Kätzchen", "frogs", "ships & boats")
