@@ -18,6 +18,15 @@ TABLE = ASSETS / "lessons.toml"
 
 
 @dataclass(frozen=True)
+class Question:
+    """What people ask, the answer in short, and the heading in the lesson under which it stands."""
+
+    asked: str
+    answer: str
+    section: str
+
+
+@dataclass(frozen=True)
 class Lesson:
     """One lesson. What each field means stands at the head of the table."""
 
@@ -31,6 +40,7 @@ class Lesson:
     minutes: int = 0
     budget: int = 0
     quoted: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    questions: Sequence[Question] = ()
 
     def __post_init__(self) -> None:
         if self.written:
@@ -70,7 +80,8 @@ def read_lessons(path: Path = TABLE) -> tuple[Lesson, ...]:
     lessons = []
     for number, (key, entry) in enumerate(tomllib.loads(path.read_text(encoding="utf-8")).items()):
         try:
-            lessons.append(Lesson(number, key, **entry))
+            questions = tuple(Question(**each) for each in entry.pop("questions", ()))
+            lessons.append(Lesson(number, key, **entry, questions=questions))
         except TypeError as error:
             raise ValueError(f"{path.name}, lesson {key}: {error}") from None
     return tuple(lessons)

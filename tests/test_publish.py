@@ -9,6 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from course_utils.lessons import LESSONS
+
 ROOT = Path(__file__).parent.parent
 TABLE = "course_utils/assets/lessons.toml"
 
@@ -60,6 +62,26 @@ def test_drift_is_noticed(checkout, name):
     done = publish(checkout, "--check")
     assert done.returncode == 1
     assert path.name in done.stdout
+
+
+def test_the_readme_answers_what_people_ask(checkout):
+    readme = (checkout / "README.md").read_text(encoding="utf-8")
+    asked = [question for lesson in LESSONS if lesson.written for question in lesson.questions]
+    assert len(asked) >= 20
+    for question in asked:
+        assert readme.count(f"| {question.asked} | {question.answer} | [") == 1
+    change(checkout / TABLE, "7 · Equal to PyTorch's own", "7 · Equal to nobody's own")
+    done = publish(checkout)
+    assert done.returncode == 1
+    assert '03_attention.ipynb: a question needs the heading "7 · Equal to nobody\'s own"' in done.stdout
+
+
+def test_a_planned_lesson_answers_nothing_yet(checkout):
+    question = 'asked = "Who?"\nanswer = "Nobody."\nsection = "1 · One"\n'
+    with (checkout / TABLE).open("a", encoding="utf-8") as file:
+        file.write(f'[later]\ntitle = "Later"\n[[later.questions]]\n{question}')
+    assert publish(checkout).returncode == 0
+    assert "Nobody." not in (checkout / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("address", ["no-slash", "a/b/c", "https://github.com/a/b", "_x/y"])

@@ -5,8 +5,8 @@
     python tools/publish.py --check               # change nothing; fail if something is out of step
 
 Every lesson gets its title, badge, links, minutes and bootstrap cell, and its file the right number. The README gets
-its table of lessons, README and CITATION.cff the address, and every text the numbers that belong to the keys in it
-(``lesson_numbers``). What only a person can mend is named, and then the script fails.
+its table of lessons and its questions, README and CITATION.cff the address, and every text the numbers that belong to
+the keys in it (``lesson_numbers``). What only a person can mend is named, and then the script fails.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 from lesson_numbers import bare_numbers, renumbered
@@ -32,6 +33,9 @@ NO_OWNER = "YOUR_NAME/"  # what stands in pyproject.toml until the course has an
 COLAB = "https://colab.research.google.com/github"
 TABLE = re.compile(
     r"(?<=<!-- the table of lessons, by tools/publish.py -->\n).*?(?=<!-- end of the table -->)", re.DOTALL
+)
+QUESTIONS = re.compile(
+    r"(?<=<!-- questions and answers, by tools/publish.py -->\n).*?(?=<!-- end of the questions -->)", re.DOTALL
 )
 TIME = re.compile(r"(?<=\*\*Time:\*\* )\d+(?= minutes)")
 NEXT = re.compile(r"(?<=^\*\*Next:\*\* )(?:\[[^\]]*\]\([^)]*\)|\d\d · .*? \(planned\))", re.MULTILINE)
@@ -150,9 +154,29 @@ def table(lessons: Sequence[Lesson], slug: str, reference: str) -> str:
             lines.append(f"| {span(neighbours, '–')} | {titles} | planned | | |")
         for lesson in neighbours if written else ():
             named = f"[{lesson.title}](notebooks/{lesson.file}) | {lesson.about} | {lesson.minutes}"
-            door = f"[Colab]({colab_address(lesson, slug, reference)})"
+            picture = f"![Open lesson {lesson.number:02d} in Colab](images/open-in-colab.svg)"
+            door = f"[{picture}]({colab_address(lesson, slug, reference)})"
             lines.append(f"| {lesson.number:02d} | {named} | {door} |")
     return "\n".join(lines) + "\n"
+
+
+def questions(lessons: Sequence[Lesson]) -> str:
+    """Return the README's questions with their answers: a row for each question of a written lesson.
+
+    A code host shows the lesson from its beginning; JupyterLab and nbviewer go to the heading.
+    """
+    lines = ["| question | in short | where |", "|---|---|---|"]
+    for lesson in (each for each in lessons if each.written):
+        for each in lesson.questions:
+            where = f"notebooks/{lesson.file}#{quote(each.section.replace(' ', '-'))}"
+            lines.append(f"| {each.asked} | {each.answer} | [{lesson.number:02d}, *{each.section}*]({where}) |")
+    return "\n".join(lines) + "\n"
+
+
+def headings(notebook: NotebookNode) -> set[str]:
+    """Return all headings of a lesson, without their marks."""
+    texts = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return {heading for text in texts for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
 
 
 def texts() -> Iterator[Path]:
@@ -192,7 +216,9 @@ def main() -> int:
             new = new.replace(f"https://github.com/{old_slug}", f"https://github.com/{slug}")
         if path == ROOT / "README.md":
             new = TABLE.sub(lambda _: table(lessons, slug, reference), new)
-        bare = bare_numbers(TABLE.sub("", new), lessons, markdown=path.suffix == ".md")
+            new = QUESTIONS.sub(lambda _: questions(lessons), new)
+        rest = QUESTIONS.sub("", TABLE.sub("", new))
+        bare = bare_numbers(rest, lessons, markdown=path.suffix == ".md")
         faults += [f"{path.relative_to(ROOT)}: no key behind {each!r}" for each in bare]
         if new != text:
             changed.append(path.name)
@@ -208,6 +234,8 @@ def main() -> int:
         notebook = nbformat.read(path, as_version=4)
         before = nbformat.writes(notebook)
         put_in(notebook, lesson, lessons, slug, reference)
+        missing = [each.section for each in lesson.questions if each.section not in headings(notebook)]
+        faults += [f"{path.name}: a question needs the heading {section!r}" for section in missing]
         for cell in notebook.cells:
             bare = bare_numbers(cell.source, lessons, markdown=cell.cell_type == "markdown")
             faults += [f"{path.name}, cell {cell.id}: no key behind {each!r}" for each in bare]

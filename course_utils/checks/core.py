@@ -8,31 +8,23 @@ all numbers are right, it must also leave its input and all settings alone, and 
 from __future__ import annotations
 
 import inspect
-import linecache
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from course_utils.checks import mistakes as general
-from course_utils.checks.in_a_model import Flawed, flaw_of
+from course_utils.checks.hints import general_mistake, words
+from course_utils.checks.in_a_model import Demands, Flawed, flaw_of
 from course_utils.checks.mistakes import Mistake
-from course_utils.checks.values import cut, describe, differs_how, guarded, kind, plain, same_kind, same_value
+from course_utils.checks.slips import RANDOM
+from course_utils.checks.values import all_finite, describe, kind, same_value
 from course_utils.checks.world import Outcome, run_on, usual_settings
 
 __all__ = ["Exercise", "Mistake", "Verdict", "describe", "kind", "progress", "same_value"]
 
 _exercises: dict[str, Exercise] = {}
 _solved: set[str] = set()
-_ADVICE = {  # for results of a wrong kind
-    "a generator": " Is there a `yield` in your function, where a `return` should stand?",
-    "a function": " Are the parentheses of a call missing?",
-    "a sparse tensor": " `.to_dense()` makes a usual one of it.",
-    "a complex number": " Is it the root of a negative number?",
-}
 
 
 @dataclass(frozen=True)
@@ -67,6 +59,8 @@ class Exercise:
         forbidden: What the learner should do without: names of PyTorch's functions, and Python functions themselves.
         needed: Names of PyTorch's functions of which one is to be used.
         in_a_model: Whether the function is made for a model: then the exact type of floats and the gradient count.
+        gradient: Whether the gradient counts, if so.
+        no_loop: A small and a large example that need the same number of PyTorch's calls if there is no loop.
 
     Example:
         >>> double = Exercise("double", lambda x: 2 * x, lambda: [(1.0,), (3.0,)], (), "It doubles.")
@@ -84,6 +78,8 @@ class Exercise:
     forbidden: tuple[Any, ...] = ()
     needed: tuple[str, ...] = ()
     in_a_model: bool = True
+    gradient: bool = True
+    no_loop: tuple[tuple[Any, ...], ...] = ()
 
     def __post_init__(self) -> None:
         _exercises[self.name] = self
@@ -116,16 +112,34 @@ class Exercise:
         if not wrong:
             return self._with_right_numbers(attempt, examples, found, expected)
         first = wrong[0]
-        shown, said = self._show(examples[first], found[first], expected[first]), found[first].printed
+        if (mistake := self._recognised(examples, found, range(len(examples)))) is not None:
+            return self._named(mistake, examples[first], found[first], expected[first])
+        # a second slip may hide the first: numbers too large for a float, sizes that do not fit
+        sound = [index for index, each in enumerate(found) if each.error is None and all_finite(each.value)]
+        seen = [index for index in sound if index in wrong] if 1 < len(sound) < len(found) else []
+        if seen and (mistake := self._recognised(examples, found, sound)) is not None:
+            return self._named(mistake, examples[seen[0]], found[seen[0]], expected[seen[0]])
+        mistake = general_mistake(found, expected, first, self._same)
+        if not mistake.name and self._draws(attempt, examples[first], found[first], expected[first]):
+            mistake = RANDOM
+        return self._named(mistake, examples[first], found[first], expected[first])
+
+    def _draws(self, attempt: Callable[..., Any], example: Any, found: Outcome, expected: Outcome) -> bool:
+        """Whether a result depends on random numbers, and the answer does not."""
+        again, right = (run_on(self.run, each, example, seed=1) for each in (attempt, self.answer))
+        return not self._same(again, found) and self._same(right, expected)
+
+    def _recognised(self, examples: list[Any], found: list[Outcome], among: Sequence[int]) -> Mistake | None:
+        """Return the mistake of this exercise that gives what was found, in these examples."""
         for mistake in self.mistakes:
             for imitation in mistake.imitations:
-                made = (run_on(self.run, imitation, example) for example in examples)
-                if all(map(self._same, found, made)):
-                    return self._wrong(f"{mistake.hint}\n{shown}", mistake.name, said)
-        hint, name = self._general_hint(found[first], expected[first])
-        if first and found[first].error is None:
-            hint = f"Right for the first {first} of {len(examples)} examples, but not for the one below. {hint}"
-        return self._wrong(f"{hint}\n{shown}", name, said)
+                if all(self._same(found[index], run_on(self.run, imitation, examples[index])) for index in among):
+                    return mistake
+        return None
+
+    def _named(self, mistake: Mistake, example: Any, found: Outcome, expected: Outcome) -> Verdict:
+        shown = self._show(example, found, expected)
+        return self._wrong(f"{mistake.hint}\n{shown}", mistake.name, found.printed)
 
     def _with_right_numbers(
         self, attempt: Callable[..., Any], examples: list[Any], found: list[Outcome], expected: list[Outcome]
@@ -138,12 +152,13 @@ class Exercise:
             return self._wrong("\n  ".join((general.CHANGES_SETTINGS.hint, *settings)), "leaves settings changed", said)
         forbidden = (*self.forbidden, *getattr(self.run, "forbidden", ()))
         flaw = self._flaw(attempt, examples, found, expected, forbidden)
+        if flaw is None and any(map(self._draws, [attempt] * len(examples), examples, found, expected)):
+            return self._named(RANDOM, examples[0], found[0], expected[0])
         if flaw is None:
             return Verdict("correct", f"{self.name}: correct. {self.proved}", printed=said)
         shown = self._show(examples[0], Outcome(flaw), expected[0])
-        names = [
-            each for each in forbidden if isinstance(each, str)
-        ]  # an imitation may be made of the package's function
+        # an imitation may be made of the package's own function
+        names = [each for each in forbidden if isinstance(each, str)]
         for mistake in self.mistakes:
             for imitation in mistake.imitations:
                 made = [run_on(self.run, imitation, example) for example in examples]
@@ -162,10 +177,13 @@ class Exercise:
         forbidden: Sequence[Any],
     ) -> Flawed | None:
         results = [each.value for each in found], [each.value for each in expected]
-        return flaw_of(self.run, attempt, self.answer, examples, results, forbidden, self.needed, self.in_a_model)
+        return flaw_of(self.run, attempt, self.answer, examples, results, self._demands(forbidden))
+
+    def _demands(self, forbidden: Sequence[Any]) -> Demands:
+        return Demands(tuple(forbidden), self.needed, self.in_a_model, self.in_a_model and self.gradient, self.no_loop)
 
     def _wrong(self, text: str, mistake: str | None = None, printed: str = "") -> Verdict:
-        return Verdict("wrong", f"{self.name}: not right yet. {text}", mistake, printed)
+        return Verdict("wrong", f"{self.name}: not right yet. {text}", mistake or None, printed)
 
     def _not_attempted(self, attempt: Callable[..., Any], stub: str) -> Verdict:
         text = "Write your code in place of `raise NotImplementedError`, run that cell, then run this one again."
@@ -175,24 +193,8 @@ class Exercise:
 
     def _same(self, one: Outcome, other: Outcome) -> bool:
         if one.error is not None or other.error is not None:
-            return type(one.error) is type(other.error) and _words(one.error) == _words(other.error)
+            return type(one.error) is type(other.error) and words(one.error) == words(other.error)
         return same_value(one.value, other.value, self.tolerance)
-
-    def _general_hint(self, found: Outcome, expected: Outcome) -> tuple[str, str | None]:
-        """Say what is wrong when it is no mistake of this exercise, and its name if it has one."""
-        if isinstance(found.error, SystemExit):
-            return f"{general.EXIT.hint[:-1]}{_place(found.error)}.", general.EXIT.name
-        if found.error is not None and not isinstance(found.error, Exception):
-            return f"{general.STOPS_ITSELF.hint[:-1]}{_place(found.error)}.", general.STOPS_ITSELF.name
-        if found.error is not None:
-            words = cut(_words(found.error), 300, 3)
-            return f"Your code stopped with {type(found.error).__name__}: {words}{_place(found.error)}.", None
-        if found.value is None and expected.value is not None:
-            printed = " To print a number is not to return it." if found.printed else ""
-            return f"Your function returned None: is the `return` missing?{printed}", None
-        if found.value is Ellipsis:
-            return "There is still a `...` in your code, where your own should stand.", None
-        return _difference(found.value, expected.value), None
 
     def _show(self, example: tuple[Any, ...], found: Outcome, expected: Outcome) -> str:
         """Lay an example out: arguments, what should come, what came."""
@@ -213,25 +215,6 @@ def progress() -> None:
     print(f"{len(done)} of {len(_exercises)} exercises done. {'; '.join(parts)}".strip())
 
 
-def _difference(found: Any, expected: Any) -> str:
-    """Say how a result differs from the right one: kind, shape, keys, values."""
-    asked = f"a tensor of shape {tuple(expected.shape)}" if isinstance(expected, Tensor) else kind(expected)
-    if not same_kind(found, expected):
-        shape = f" of shape {tuple(found.shape)}" if isinstance(found, Tensor) and not found.is_nested else ""
-        advice = _ADVICE.get(kind(found), "")
-        if isinstance(expected, Tensor) and isinstance(found, (list, tuple)) and kind(found).count("tensor"):
-            advice = " `torch.stack` makes one tensor of several."
-        return f"The result should be {asked}, but it is {kind(found)}{shape}.{advice}"
-    one, other = plain(found), plain(expected)
-    if isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape != other.shape:
-        return f"The shape should be {tuple(other.shape)}, but it is {tuple(one.shape)}."
-    if isinstance(one, dict) and isinstance(other, dict) and one.keys() != other.keys():
-        more = ", ".join(repr(key) for key in one if key not in other)
-        keys = f"The result should have the keys {', '.join(map(repr, other))}."
-        return f"{keys} It has also {cut(more, 100)}." if more else keys
-    return differs_how(found, expected)
-
-
 def _stub(outcome: Outcome) -> str | None:
     """Return the name of the function whose stub was reached, if one was.
 
@@ -240,18 +223,3 @@ def _stub(outcome: Outcome) -> str | None:
     if not isinstance(outcome.error, NotImplementedError) or outcome.error.args:
         return None
     return traceback.extract_tb(outcome.error.__traceback__)[-1].name
-
-
-def _words(error: BaseException | None) -> str:
-    return guarded(lambda: str(error))
-
-
-def _place(error: BaseException) -> str:
-    """Say which line of the learner's cell an error comes from, as far as that can be known."""
-    package = str(Path(__file__).parents[1])
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if "site-packages" in frame.filename or "_sitebuiltins" in frame.filename or frame.filename.startswith(package):
-            continue
-        line = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
-        return f" (line {frame.lineno} of your cell: `{line}`)" if line else ""
-    return ""

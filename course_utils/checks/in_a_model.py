@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from course_utils.checks.mistakes import (
+    A_LOOP,
     ANOTHER_WAY,
+    LIST_FOR_TUPLE,
     NO_GRADIENT,
     NOT_WHOLE,
     OTHER_TYPE,
@@ -27,8 +29,28 @@ from course_utils.checks.values import is_number, plain
 from course_utils.checks.world import guarded_run
 
 ZERO = 1e-4  # a gradient below this may be rounding
+MORE_CALLS = 4  # than this a loop makes for a large example, compared with a small one
 Run = Callable[..., Any]  # how an attempt is run: with the attempt, then the arguments
 Example = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What is asked of right numbers.
+
+    Attributes:
+        forbidden: Names of PyTorch's functions, or functions of Python, that the learner should do without.
+        needed: Names of PyTorch's functions of which one is to be used.
+        exact_type: Whether float64 differs from float32.
+        gradient: Whether a gradient must flow back.
+        no_loop: A small and a large example that need the same number of calls if there is no loop; or nothing.
+    """
+
+    forbidden: tuple[Any, ...] = ()
+    needed: tuple[str, ...] = ()
+    exact_type: bool = True
+    gradient: bool = True
+    no_loop: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,29 +74,35 @@ class Flawed:
 # --- who made the result
 
 
-def others_work(
-    run: Run, attempt: Callable[..., Any], examples: list[Example], forbidden: Sequence[Any], needed: Sequence[str]
-) -> Flawed | None:
+def others_work(run: Run, attempt: Callable[..., Any], examples: list[Example], demands: Demands) -> Flawed | None:
     """Say whether an attempt calls a function that it should not, or none of those that it should.
 
     Functions of PyTorch are known by their names, those of the package by themselves, whatever they are called.
     """
-    names = {each for each in forbidden if isinstance(each, str)}
-    codes = {each.__code__ for each in forbidden if hasattr(each, "__code__")}
+    names = {each for each in demands.forbidden if isinstance(each, str)}
+    codes = {each.__code__ for each in demands.forbidden if hasattr(each, "__code__")}
     calls = _Calls(codes)
-
-    def watched(*arguments: Any) -> Any:
-        with calls:
-            return attempt(*arguments)
-
-    for example in examples if forbidden or needed else ():
-        guarded_run(functools.partial(run, watched, *copy.deepcopy(example)))
+    for example in examples if demands.forbidden or demands.needed else ():
+        guarded_run(functools.partial(run, calls.watching(attempt), *copy.deepcopy(example)))
     if calls.met:
         return Flawed("the package's", READY_MADE, "the right numbers, made by the course's own function")
     if calls.names & names:
         return Flawed("PyTorch's", READY_MADE, "the right numbers, made by PyTorch's own")
-    if needed and not calls.names.intersection(needed):
-        return Flawed("another way", ANOTHER_WAY, f"the right numbers, made without {needed[0]}")
+    if demands.needed and not calls.names.intersection(demands.needed):
+        return Flawed("another way", ANOTHER_WAY, f"the right numbers, made without {demands.needed[0]}")
+    return None
+
+
+def looped(run: Run, attempt: Callable[..., Any], demands: Demands) -> Flawed | None:
+    """Say whether an attempt calls PyTorch the more often the larger its input is."""
+    calls, counts = _Calls(set()), []
+    for example in demands.no_loop:
+        calls.count = 0
+        guarded_run(functools.partial(run, calls.watching(attempt), *copy.deepcopy(example)))
+        counts.append(calls.count)
+    if counts and counts[-1] >= counts[0] + MORE_CALLS:
+        seen = f"the right numbers, with {counts[0]} calls of PyTorch for a small input, {counts[-1]} for a larger one"
+        return Flawed("a loop", A_LOOP, seen)
     return None
 
 
@@ -85,10 +113,21 @@ class _Calls(TorchFunctionMode):
         super().__init__()
         self.names: set[str] = set()
         self.met = False
+        self.count = 0
         self._codes = codes
         self._before: Any = None
 
+    def watching(self, attempt: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the attempt, watched while it runs."""
+
+        def watched(*arguments: Any) -> Any:
+            with self:
+                return attempt(*arguments)
+
+        return watched
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
         self.names.add(getattr(func, "__name__", ""))
         return func(*args, **(kwargs or {}))
 
@@ -125,11 +164,20 @@ def wrong_type(found: list[Any], expected: list[Any], strict: bool) -> Flawed | 
             return Flawed(
                 "another type", OTHER_TYPE, f"the right numbers, but as {mine.dtype} in place of {right.dtype}"
             )
+    if expected and all(_is_shape(each) for each in expected) and not all(_is_shape(each) for each in found):
+        return Flawed("lists", LIST_FOR_TUPLE)
     numbers = [(plain(mine), plain(right)) for mine, right in pairs]
     counts = all(isinstance(right, int) and not isinstance(right, bool) for _, right in numbers)
     if counts and any(isinstance(mine, float) for mine, _ in numbers):
         return Flawed("fractions", NOT_WHOLE)
     return None
+
+
+def _is_shape(value: Any) -> bool:
+    """Whether a result is a shape, a tuple of whole numbers, or a dict of shapes."""
+    if isinstance(value, dict):
+        return bool(value) and all(map(_is_shape, value.values()))
+    return isinstance(value, tuple) and all(is_number(plain(each)) for each in value)
 
 
 def _sort(tensor: Tensor) -> str:
@@ -164,32 +212,40 @@ def lost_gradient(
     lost, same = False, []
     for example in examples:
         wanted = _gradients(run, answer, example)
-        if not any(_counts(each) for each in wanted or ()):
+        asked = [_counts(each) for each in wanted]
+        if not any(asked):
             continue
-        found = _gradients(run, attempt, example)
-        if found is None or any(_counts(w) and not _flows(f) for f, w in zip(found, wanted or (), strict=True)):
+        found = _gradients(run, attempt, example, asked)
+        if not found or any(wants and not _flows(each) for each, wants in zip(found, asked, strict=True)):
             lost = True
             break
-        same.append(all(_close(f, w) for f, w in zip(found, wanted or (), strict=True)))
-    return Flawed("no gradient", NO_GRADIENT, "the right numbers, but a gradient is lost on the way back") if (
-        lost or (same and not any(same))
-    ) else None  # fmt: skip
+        same.append(all(_close(f, w) for f, w, wants in zip(found, wanted, asked, strict=True) if wants))
+    if lost or (same and not any(same)):
+        return Flawed("no gradient", NO_GRADIENT, "the right numbers, but a gradient is lost on the way back")
+    return None
 
 
-def _gradients(run: Run, function: Callable[..., Any], example: Example) -> list[Tensor | None] | None:
-    """Return the gradients of a weighted sum of the results; None if there is no way back at all."""
+def _gradients(
+    run: Run, function: Callable[..., Any], example: Example, asked: Sequence[bool] = ()
+) -> list[Tensor | None]:
+    """Return the gradients of a weighted sum of the results, for each float among the arguments, or those asked for.
+
+    Nothing comes back if there is no way back at all.
+    """
     arguments = copy.deepcopy(example)
     leaves = [leaf for leaf in _leaves(arguments) if leaf.is_leaf]
-    if not leaves:
-        return []
+    chosen = [leaf for leaf, wants in zip(leaves, asked or [True] * len(leaves), strict=True) if wants]
+    for leaf in leaves:
+        leaf.requires_grad_(False)
+    for leaf in chosen:
+        leaf.requires_grad_()
 
     def forth_and_back() -> list[Tensor | None]:
         total = sum(_weighted(run(function, *_passed(arguments))), torch.zeros(()))
-        return list(torch.autograd.grad(total, leaves, allow_unused=True))
+        found = iter(torch.autograd.grad(total, chosen, allow_unused=True))
+        return [next(found) if leaf.requires_grad else None for leaf in leaves]
 
-    for leaf in leaves:
-        leaf.requires_grad_()
-    return guarded_run(forth_and_back).value
+    return guarded_run(forth_and_back).value or [] if chosen else []
 
 
 def _leaves(value: Any) -> Iterator[Tensor]:
@@ -230,8 +286,6 @@ def _flows(found: Tensor | None) -> bool:
 
 
 def _close(found: Tensor | None, wanted: Tensor | None) -> bool:
-    if not _counts(wanted):
-        return True
     return found is not None and wanted is not None and torch.allclose(found, wanted, rtol=1e-2, atol=1e-3)
 
 
@@ -269,9 +323,7 @@ def flaw_of(
     answer: Callable[..., Any],
     examples: list[Example],
     results: tuple[list[Any], list[Any]],
-    forbidden: Sequence[Any],
-    needed: Sequence[str],
-    in_a_model: bool,
+    demands: Demands,
 ) -> Flawed | None:
     """Say what is wrong with an attempt whose numbers are all right; None if nothing is.
 
@@ -281,18 +333,15 @@ def flaw_of(
         answer: The right function.
         examples: The arguments that were tried.
         results: What the attempt gave for each example, and what is right.
-        forbidden: Names of PyTorch's functions, or functions of Python, that the learner should do without.
-        needed: Names of PyTorch's functions of which one is to be used.
-        in_a_model: Whether the exact type of floats and the gradient count.
+        demands: What is asked besides the numbers.
     """
     if attempt is answer:
         return None
-    if (flaw := others_work(run, attempt, examples, forbidden, needed)) is not None:
+    if (flaw := others_work(run, attempt, examples, demands)) is not None:
         return flaw
-    if (flaw := wrong_type(*results, strict=in_a_model)) is not None:
+    if (flaw := wrong_type(*results, strict=demands.exact_type)) is not None:
         return flaw
-    if not in_a_model or (flaw := lost_gradient(run, attempt, answer, examples)) is None:
-        return None
-    if any(isinstance(right, Tensor) and not isinstance(mine, Tensor) for mine, right in zip(*results, strict=True)):
-        return Flawed("a plain number", PLAIN_NUMBER)
-    return flaw
+    if demands.gradient and (flaw := lost_gradient(run, attempt, answer, examples)) is not None:
+        plain_number = any(isinstance(b, Tensor) and not isinstance(a, Tensor) for a, b in zip(*results, strict=True))
+        return Flawed("a plain number", PLAIN_NUMBER) if plain_number else flaw
+    return looped(run, attempt, demands)

@@ -79,6 +79,17 @@ ANOTHER_WAY = Mistake(
     "another way than asked",
     "The result is right, but it was made in another way. The task names the function to use.",
 )
+A_LOOP = Mistake(
+    "a loop",
+    "The result is right, but your code calls PyTorch again and again, the more often the larger the input is: that is "
+    "a loop, and it is slow. The task asks for none. Which axes can be split, exchanged and joined, so that one call "
+    "does all of it?",
+)
+LIST_FOR_TUPLE = Mistake(
+    "lists in place of tuples",
+    "The numbers are right, but a shape is a tuple, like (2, 3), and yours is a list, like [2, 3]. Python says that "
+    "[2, 3] == (2, 3) is False.",
+)
 
 GENERAL = (
     NOT_A_FUNCTION,
@@ -92,4 +103,6 @@ GENERAL = (
     NOT_WHOLE,
     READY_MADE,
     ANOTHER_WAY,
+    A_LOOP,
+    LIST_FOR_TUPLE,
 )

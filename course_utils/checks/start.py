@@ -22,6 +22,8 @@ def _name_examples() -> list[tuple[Any, ...]]:
         # 3.1 and 3.4 round to the same; the last number is larger than the one before it
         (torch.tensor([1.3, 3.1, 2.2, 3.4, 1.0, 2.5]), ("horse", "deer", "ship", "cat", "dog", "truck")),
         (torch.tensor([0.6, -1000.0, 0.9, 1.4]), ("truck", "bird", "frog", "dog")),  # the last; 0.9 and 1.4 round to 1
+        (torch.tensor([900.0, 1000.0, -5.0]), ("bird", "ship", "frog")),  # too large for exp()
+        (torch.arange(2000.0) % 1999, tuple(f"class {number}" for number in range(2000))),  # many classes
     ]
 
 

@@ -146,6 +146,14 @@ def cut(text: str, letters: int = MOST_LETTERS, lines: int = 12) -> str:
     return text if kept == text.rstrip("\n") else f"{kept} ..."
 
 
+def all_finite(value: Any) -> bool:
+    """Whether a result holds neither nan nor infinity."""
+    value = plain(value)
+    if isinstance(value, Tensor) and not unusual(value):
+        return bool(value.isfinite().all())
+    return not (isinstance(value, float) and not math.isfinite(value))
+
+
 def differs_how(found: Any, expected: Any) -> str:
     """Say in a sentence how values of the right form differ from the right ones, as far as that can be seen."""
     found, expected = plain(found), plain(expected)

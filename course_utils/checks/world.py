@@ -101,16 +101,17 @@ def _put_back(before: list[Any]) -> tuple[str, ...]:
     return tuple(changed)
 
 
-def guarded_run(call: Callable[[], Any], warn: bool = False) -> Outcome:
+def guarded_run(call: Callable[[], Any], warn: bool = False, seed: int = 0) -> Outcome:
     """Call something inside :func:`usual_settings`; keep its result, or what it raised.
 
     Args:
         call: What is run, without arguments.
         warn: Whether warnings are shown.
+        seed: Where random numbers begin.
     """
     before, output, stop = [setting.read() for setting in _SETTINGS], _Beginning(), _StopButton()
-    for seed in (torch.default_generator.manual_seed, random.seed, np.random.seed):
-        seed(0)
+    for begin in (torch.default_generator.manual_seed, random.seed, np.random.seed):
+        begin(seed)
     value, error = None, None
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(output), stop:
@@ -127,11 +128,11 @@ def guarded_run(call: Callable[[], Any], warn: bool = False) -> Outcome:
 
 
 def run_on(
-    run: Callable[..., Any], function: Callable[..., Any], example: tuple[Any, ...], warn: bool = False
+    run: Callable[..., Any], function: Callable[..., Any], example: tuple[Any, ...], warn: bool = False, seed: int = 0
 ) -> Outcome:
     """Run a function on a copy of an example, in the exercise's own way."""
     arguments = copy.deepcopy(example)
-    outcome = guarded_run(lambda: run(function, *arguments), warn)
+    outcome = guarded_run(lambda: run(function, *arguments), warn, seed)
     changed = outcome.error is None and not same_value(arguments, example, 0.0)
     return Outcome(outcome.value, outcome.error, changed, outcome.settings, outcome.printed)
 

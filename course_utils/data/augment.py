@@ -70,7 +70,7 @@ def random_erasing(
 ) -> Tensor:
     """Paint a rectangle over some of the images, each with its own place, size and form.
 
-    Source: Z. Zhong et al., "Random Erasing Data Augmentation", 2020, algorithm 1. There a rectangle that does not
+    Source: Z. Zhong et al., "Random Erasing Data Augmentation", 2017, algorithm 1. There a rectangle that does not
     fit is drawn again; here it is cut to the image's height or width.
 
     Args:

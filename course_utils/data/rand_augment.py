@@ -1,6 +1,6 @@
 """RandAugment for whole batches: each image draws its own operations, and those that drew the same go together.
 
-Source: E. D. Cubuk et al., "RandAugment", 2020, section 3; operations and strengths as in
+Source: E. D. Cubuk et al., "RandAugment", 2019, section 3; operations and strengths as in
 ``torchvision.transforms.v2.RandAugment``. That class draws once a call, so it would have to be called for every
 single image. Here a batch takes at most one call for each operation and direction, on any device.
 """

@@ -94,9 +94,9 @@ def deletion_test(subject: Subject) -> dict[str, Any]:
     """Take the patches away that a map calls important, and see how fast the prediction goes.
 
     Returns:
-        "fractions" of patches taken away; and for "raw attention" of the last layer, "rollout", "gradient-weighted",
-        "middle first" (a map that looks at no model) and "random order": the mean probability at each fraction
-        ("curve"), the "area" under it and its "standard_error" over the images.
+        "fractions" of patches taken away; and for "last layer", "rollout", "gradient-weighted", "middle first" (a map
+        that looks at no model) and "random order": the mean probability at each fraction ("curve"), the "area" under
+        it and its "standard_error" over the images.
 
     See ``attention_maps.deletion_curve``.
     """
@@ -112,7 +112,7 @@ def deletion_test(subject: Subject) -> dict[str, Any]:
     middle = (torch.tensor(config.grid) - 1) / 2
     from_middle = (grid_coordinates(config.grid) - middle).norm(dim=-1).reshape(config.grid)  # -> (rows, columns)
     importance = {
-        "raw attention": on_grid(weights[:, -1].mean(dim=1)),  # (B, h, N, N) -> (B, N, N) -> (B, rows, columns)
+        "last layer": on_grid(weights[:, -1].mean(dim=1)),  # (B, h, N, N) -> (B, N, N) -> (B, rows, columns)
         "rollout": on_grid(attention_maps.rollout(weights)),
         "gradient-weighted": on_grid(attention_maps.gradient_weighted(model, images)),
         "middle first": -from_middle.expand(len(images), -1, -1),

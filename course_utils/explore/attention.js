@@ -1,6 +1,7 @@
 // Where a token looks. The prefix tokens (class token, registers) stand before the patches.
 const WHOLE = 65535; // a weight of 1, as it is sent
 const SIDE = 208; // the longer side of a picture, in CSS pixels
+const BELOW = 14; // pixels below a small map, for its largest weight
 const MOST_NUMBERS = 8; // rows and columns that leave room for a number in each cell
 
 const upTo = (count) => [...Array(count).keys()];
@@ -55,7 +56,7 @@ const render = explorer(({ model, root, on, painted }) => {
   const answer = make("p", { "aria-live": "polite" });
 
   const layer = (name) => make("canvas", { class: name, "aria-hidden": "true" });
-  const picture = layer("picture"), grey = layer("grey"), over = layer("over"), map = layer("map");
+  const picture = layer("picture"), below = layer("below"), over = layer("over"), map = layer("map");
   const patchName = (row, column) => `patch row ${row}, column ${column}`;
   const patches = buttonGrid(rows, columns, "Patches", patchName, (patch) => pick(first + patch));
   const prefixButtons = prefix.map((name, token) =>
@@ -68,7 +69,7 @@ const render = explorer(({ model, root, on, painted }) => {
   const box = (...inside) => stack(width * scale, height * scale, ...inside);
   const onPicture = box(picture, patches.element);
   onPicture.classList.add("patches");
-  const maps = [box(grey, over, markers[0]), box(map, make("div", { class: "numbers" }, ...cells), markers[1])];
+  const maps = [box(below, over, markers[0]), box(map, make("div", { class: "numbers" }, ...cells), markers[1])];
   for (const each of maps) {
     each.classList.add("pickable"); // by mouse; the keyboard has the buttons on the picture
     each.addEventListener("click", ({ clientX, clientY }) => {
@@ -96,8 +97,10 @@ const render = explorer(({ model, root, on, painted }) => {
   const across = Math.min(46, Math.floor(600 / (heads + 1)));
   const down = (across * rows) / columns;
   const thumbs = upTo(depth * (heads + 1)).map(() => layer("thumb"));
-  const small = make("div", { class: "small" }, ...thumbs);
-  small.style.grid = `auto-flow ${down}px / repeat(${heads + 1}, ${across}px)`;
+  const largest = thumbs.map(() => make("span"));
+  const inTiles = thumbs.map((canvas, index) => make("div", {}, canvas, largest[index]));
+  const small = make("div", { class: "small", "aria-hidden": "true" }, ...inTiles);
+  small.style.grid = `auto-flow ${down + BELOW}px / repeat(${heads + 1}, ${across}px)`;
   const overview = buttonGrid(depth, heads + 1, "Layers and heads", nameOf, (index) => {
     const [layer, head] = inOverview(index);
     put(model, "layer", layer);
@@ -109,14 +112,14 @@ const render = explorer(({ model, root, on, painted }) => {
     return element;
   };
   const overviewPanel = panel(
-    "All layers (rows) and heads (columns)",
+    "All layers (rows) and heads (columns); below each map its largest weight",
     make(
       "div",
       { class: "overview" },
       make("span", { "aria-hidden": "true" }, "layer"),
       edge(`auto / repeat(${heads + 1}, ${across}px)`, [...upTo(heads), "mean"]),
-      edge(`repeat(${depth}, ${down}px) / auto`, upTo(depth)),
-      stack(across * (heads + 1), down * depth, small, overview.element),
+      edge(`repeat(${depth}, ${down + BELOW}px) / auto`, upTo(depth)),
+      stack(across * (heads + 1), (down + BELOW) * depth, small, overview.element),
     ),
   );
 
@@ -142,7 +145,8 @@ const render = explorer(({ model, root, on, painted }) => {
   // ------------------------------------------------------------------ drawing
   const drawMaps = (values, top) => {
     const query = get("query");
-    for (const canvas of [over, map]) paintMap(canvas, values, rows, columns, palette, 0, top);
+    paintMap(map, values, rows, columns, palette, 0, top);
+    paintTint(over, values, rows, columns, top);
     cells.forEach((cell, patch) => {
       cell.textContent = (100 * values[patch]).toFixed(values[patch] < 0.0995 ? 1 : 0);
       cell.style.color = inkOn(palette, values[patch], 0, top);
@@ -160,6 +164,7 @@ const render = explorer(({ model, root, on, painted }) => {
     thumbs.forEach((canvas, index) => {
       const values = valuesOf(...inOverview(index)).subarray(first);
       paintMap(canvas, values, rows, columns, palette, 0, topOf(values));
+      largest[index].textContent = `${(100 * Math.max(...values)).toFixed(0)}%`;
     });
     overview.select(layer === depth ? -1 : layer * (heads + 1) + head);
     const what = layer === depth ? "Rollout" : head === heads ? "Mean of the heads" : "This head";
@@ -174,7 +179,7 @@ const render = explorer(({ model, root, on, painted }) => {
     drawMaps(onPatches, top);
     if (details) drawOverview(layer, head);
 
-    pictures[1].caption.textContent = looks ? "Where it looks" : "Who looks at it";
+    pictures[1].caption.textContent = looks ? "Where it looks (orange)" : "Who looks at it (orange)";
     pictures[2].caption.textContent = numbered ? "The same map in %" : "The same map";
     onPrefix.textContent = prefix.map((name, token) => `${name}: ${percent(values[token])}`).join("; ");
     bar.label("0%", percent(top));
@@ -197,7 +202,7 @@ const render = explorer(({ model, root, on, painted }) => {
     const size = 3 * height * width, shown = get("answered");
     const pixels = numbers(model, "pictures", Uint8Array).subarray(shown * size, (shown + 1) * size);
     paintPicture(picture, pixels, height, width);
-    paintPicture(grey, pixels, height, width, true);
+    paintPicture(below, pixels, height, width);
     const [best, ...others] = get("answer").map(([name, probability]) => `${name} ${(100 * probability).toFixed(0)}%`);
     answer.replaceChildren("The model says ", make("strong", {}, best), ...others.map((each) => `, ${each}`), ".");
     overview.buttons.forEach((button, index) => {

@@ -53,13 +53,11 @@ def attention_picture(
         axes = left.subplots(3, 1)
         _every_head(right.subplots(), overview, top)
     drawn = to_pixels(values[None], (height, width))  # (1, rows, columns) -> (1, H, W)
-    attention_overlays(image[None], drawn, [caption], uniform=uniform, shared_scale=top is not None, axes=axes)
+    scale = {"shared_scale": top is not None, "top": top}
+    attention_overlays(image[None], drawn, [caption], uniform=uniform, axes=axes, **scale)
     axes[1].set_title(title)
     for ax in axes:
         ax.set_anchor("C" if overview is None else "E")  # in line, also with the one that has a colour bar
-    if top is not None:
-        for ax in axes[1:]:
-            ax.images[-1].set_clim(0, top)
     if marked is not None:
         high, wide = height / rows, width / columns
         corner = marked[1] * wide - 0.5, marked[0] * high - 0.5

@@ -188,12 +188,14 @@ function stack(width, height, ...layers) {
 
 // ------------------------------------------------------------------ painting: one canvas pixel for each value
 
-/** Paint pixels (height x width x 3, bytes); grey takes the colour out. */
-function paintPicture(canvas, pixels, height, width, grey = false) {
+const TINT = [255, 140, 0]; // of a map over a picture, as in course_utils/plots: TINT and MOST_TINT
+const MOST_TINT = 0.85;
+
+/** Paint pixels (height x width x 3, bytes). */
+function paintPicture(canvas, pixels, height, width) {
   const image = new ImageData(width, height);
   for (let from = 0, to = 0; from < pixels.length; from += 3, to += 4) {
-    const mean = (pixels[from] + pixels[from + 1] + pixels[from + 2]) / 3;
-    for (let colour = 0; colour < 3; colour++) image.data[to + colour] = grey ? mean : pixels[from + colour];
+    for (let colour = 0; colour < 3; colour++) image.data[to + colour] = pixels[from + colour];
     image.data[to + 3] = 255;
   }
   putImage(canvas, image);
@@ -210,6 +212,16 @@ function paintMap(canvas, values, rows, columns, palette, low, high) {
   putImage(canvas, image);
 }
 
+/** Paint values (rows x columns) in orange, to lie over a picture: 0 hides nothing of it, and high most. */
+function paintTint(canvas, values, rows, columns, high) {
+  const image = new ImageData(columns, rows);
+  for (let place = 0; place < rows * columns; place++) {
+    image.data.set(TINT, 4 * place);
+    image.data[4 * place + 3] = 255 * MOST_TINT * Math.min(1, values[place] / high);
+  }
+  putImage(canvas, image);
+}
+
 /** Which of 256 colours stands for a value. */
 function levelOf(value, low, high) {
   return high > low ? Math.max(0, Math.min(255, Math.floor((256 * (value - low)) / (high - low)))) : 0;
@@ -221,10 +233,12 @@ function putImage(canvas, image) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-/** A colour bar with its two ends written beside it. Call label(low, high) when they change. */
-function colourBar(palette) {
+/** A colour bar with its two ends written beside it; without a palette, of the orange. Call label(low, high) when they change. */
+function colourBar(palette = null) {
   const canvas = make("canvas", { "aria-hidden": "true" });
-  paintMap(canvas, Float32Array.from({ length: 256 }, (_, i) => i), 1, 256, palette, 0, 256);
+  const levels = Float32Array.from({ length: 256 }, (_, i) => i);
+  if (palette) paintMap(canvas, levels, 1, 256, palette, 0, 256);
+  else paintTint(canvas, levels, 1, 256, 255);
   const low = make("span"), high = make("span");
   const label = (from, to) => ([low.textContent, high.textContent] = [from, to]);
   return { element: make("div", { class: "bar" }, low, canvas, high), label };

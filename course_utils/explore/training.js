@@ -187,14 +187,14 @@ const render = explorer(({ model, root, on, painted }) => {
   const shown = make("canvas", { class: "picture", "aria-hidden": "true" });
   const below = make("canvas", { "aria-hidden": "true" });
   const map = make("canvas", { class: "map", role: "img" });
-  const mapBar = colourBar(palette);
+  const mapBar = colourBar();
   const layer = selectFor(model, on, "layer", "Layer",
     Array.from({ length: layers }, (_, l) => [l, l === layers - 1 ? `${l} (last)` : l]));
   const list = make("tbody");
   const close = panel("",
     make("div", { class: "panels" }, stack(128, 128, shown), stack(128, 128, below, map)),
     make("div", { class: "controls" }, layer.element, mapBar.element),
-    make("p", { class: "note" }, `Over the picture: attention from ${model.get("asker")} to the patches, mean over the heads. Uniform would be 1/${model.get("tokens")} = ${share(1 / model.get("tokens"))}. The scale ends at the largest weight of this map.`),
+    make("p", { class: "note" }, `Over the picture, in orange: attention from ${model.get("asker")} to the patches, mean over the heads. Uniform would be 1/${model.get("tokens")} = ${share(1 / model.get("tokens"))}. The scale ends at the largest weight of this map.`),
     make("table", { class: "shares" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "class"),
       make("th", { scope: "col", colspan: 2 }, "probability"), make("th", { scope: "col" }, "over the epochs"))), list));
 
@@ -249,11 +249,11 @@ const render = explorer(({ model, root, on, painted }) => {
   const paintClose = (t, p, l) => {
     const own = pixels.subarray(p * height * width * 3, (p + 1) * height * width * 3);
     paintPicture(shown, own, height, width);
-    paintPicture(below, own, height, width, true);
+    paintPicture(below, own, height, width);
     const place = ((t * P + p) * layers + l) * patches;
     const weights = maps.subarray(place, place + patches);
     const strongest = best([...weights]), most = share(weights[strongest] / 65535);
-    paintMap(map, weights, rows, columns, palette, 0, weights[strongest]);
+    paintTint(map, weights, rows, columns, weights[strongest]);
     map.setAttribute("aria-label", `Map of layer ${l}: most weight, ${most}, on the patch in row ${Math.floor(strongest / columns)}, column ${strongest % columns}`);
     mapBar.label("0", most);
 

@@ -21,7 +21,7 @@ ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 
 @dataclass(frozen=True)
 class ViTConfig(Settings):
-    """Everything that decides the shape of a Vision Transformer (Dosovitskiy et al. 2021, arXiv 2010.11929).
+    """Everything that decides the shape of a Vision Transformer (Dosovitskiy et al. 2020, arXiv 2010.11929).
 
     The defaults are a 2.7 million parameter model for CIFAR-10. A frozen dataclass cannot be changed by accident;
     ``config.replace(depth=12)`` makes a changed copy. Impossible settings are refused with a sentence that names them.
@@ -38,7 +38,7 @@ class ViTConfig(Settings):
         qkv_bias: Whether the linear maps to queries, keys and values have a bias.
         position: How a token knows its place: one of ``POSITIONS``.
         pooling: How the tokens become one vector: one of ``POOLINGS``. Only "class_token" adds a class token.
-        num_registers: Extra learned tokens that no read-out uses (Darcet et al. 2024, arXiv 2309.16588).
+        num_registers: Extra learned tokens that no read-out uses (Darcet et al. 2023, arXiv 2309.16588).
         norm: Which normalisation: one of ``NORMS``.
         pre_norm: True: normalise the input of attention and MLP (ViT). False: normalise after the residual addition
             (the first Transformer, Vaswani et al. 2017).

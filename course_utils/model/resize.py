@@ -68,7 +68,7 @@ def resize_patch_weight(weight: Tensor, in_channels: int, patch_size: int) -> Te
     Returns:
         (D, C*Q*Q).
 
-    Source: FlexiViT (Beyer et al. 2023, arXiv 2212.08013), section 3.4.
+    Source: FlexiViT (Beyer et al. 2022, arXiv 2212.08013), section 3.4.
     """
     kernel = linear_to_conv_weight(weight, in_channels)  # (D, C*P*P) -> (D, C, P, P)
     p, q = kernel.shape[-1], patch_size

@@ -15,7 +15,7 @@ from course_utils.model.resize import resized
 
 
 class VisionTransformer(nn.Module):
-    """The Vision Transformer (Dosovitskiy et al. 2021, arXiv 2010.11929).
+    """The Vision Transformer (Dosovitskiy et al. 2020, arXiv 2010.11929).
 
     Args:
         config: The settings; see :class:`ViTConfig`. ``ViTConfig.preset(name)`` has the usual ones.
@@ -116,6 +116,6 @@ class VisionTransformer(nn.Module):
         Raises:
             ValueError: The new patch size does not divide the image, or the patches pass through no linear map.
 
-        Source: FlexiViT (Beyer et al. 2023, arXiv 2212.08013), section 3.4.
+        Source: FlexiViT (Beyer et al. 2022, arXiv 2212.08013), section 3.4.
         """
         return resized(self, self.config.replace(patch_size=patch_size))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -17,9 +18,9 @@ from course_utils.plots.style import (
     BLACK,
     BLUE,
     GREY,
+    TINT,
     VERMILLION,
     add_colour_bar,
-    display_array,
     hide_frame,
     label_tiles,
     many_axes,
@@ -29,6 +30,8 @@ from course_utils.plots.style import (
     styled,
 )
 
+MOST_TINT = 0.85  # where a map is largest: the picture still shines through
+
 
 @styled
 def attention_overlays(
@@ -37,18 +40,20 @@ def attention_overlays(
     captions: Sequence[str] | None = None,
     *,
     shared_scale: bool = False,
+    top: float | None = None,
     uniform: float | None = None,
     label: str = "attention weight",
     columns: int = 1,
     axes: Sequence[Axes] | None = None,
 ) -> Figure:
-    """Draw for each image: the image, the map laid over it, and the map with its numbers.
+    """Draw for each image: the image, the map laid over it in orange, and the map with its numbers.
 
     Args:
         images: (B, C, H, W), uint8, or floats from 0 to 1. They may have more pixels than the maps.
         maps: (B, H, W), not negative, from :func:`course_utils.analysis.attention_maps.class_token_map` for example.
         captions: One for each image.
         shared_scale: Whether all maps share one scale. If not, each goes from 0 to its own largest value.
+        top: Upper end of the shared scale. None: the largest value of all maps.
         uniform: The value that every patch would have if all were the same, 1/N: a line on the colour bar.
         label: Of the colour bar: what the numbers are.
         columns: Images side by side; two or more are drawn smaller.
@@ -69,29 +74,27 @@ def attention_overlays(
     maps = maps.detach().cpu().float()
     largest = maps.amax(dim=(1, 2))  # (B, H, W) -> (B,)
     # Never below the uniform value: its line on the colour bar must lie on the bar.
-    tops = (largest.max().expand(b) if shared_scale else largest).clamp(min=uniform or 1e-12).tolist()
-    words = "; ".join(f"{caption}: largest value {top:.3g}" for caption, top in zip(captions, largest, strict=True))
+    ends = [largest.max().item() if top is None else top] * b if shared_scale else largest.tolist()
+    tops = [max(end, uniform or 1e-12) for end in ends]
+    words = "; ".join(f"{caption}: largest value {peak:.3g}" for caption, peak in zip(captions, largest, strict=True))
     words = words.replace("\n", ", ")
     words = f"Attention maps over {b} images. {words}."
     if axes is None and columns > 1:
         figure, grid = _side_by_side(b, columns, words)
-        titles = "overlay", "map"
+        titles = "map in orange", "map"
     else:
         figure, grid = many_axes(axes, (b, 3), (9, 2.75 * b + 0.2), words)
-        titles = "map over the image", "map, shared scale" if shared_scale else "map, own scale"
-    for row, image, values, caption, top in zip(grid, images, maps, captions, tops, strict=True):
+        titles = "map over the image, orange", "map, shared scale" if shared_scale else "map, own scale"
+    for row, image, values, caption, end in zip(grid, images, maps, captions, tops, strict=True):
         show_image(row[0], image, caption)
 
-        # The picture in grey, tinted by the map: the colour says how much, the brightness stays the picture's.
-        pixels = display_array(image)
-        grey = pixels.mean(axis=-1) if pixels.ndim == 3 else pixels
-        extent = (-0.5, grey.shape[1] - 0.5, grey.shape[0] - 0.5, -0.5)
-        row[1].imshow(grey, cmap="gray", vmin=0, vmax=1)
-        row[1].imshow(values, vmin=0, vmax=top, alpha=0.6, extent=extent)
-        row[1].set_title(titles[0])
-        hide_frame(row[1])
+        show_image(row[1], image, titles[0])
+        tint = np.empty((*values.shape, 4))  # red, green, blue, and how much of it covers the picture
+        tint[..., :3], tint[..., 3] = to_rgb(TINT), MOST_TINT * (values / end).clamp(max=1).numpy()
+        height, width = image.shape[-2:]
+        row[1].imshow(tint, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
 
-        drawn = row[2].imshow(values, vmin=0, vmax=top)
+        drawn = row[2].imshow(values, vmin=0, vmax=end)
         row[2].set_title(titles[1])
         hide_frame(row[2])
         add_colour_bar(drawn, row[2], label, uniform)

@@ -20,6 +20,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # Okabe and Ito, "Color Universal Design" (2008): told apart with every common kind of colour blindness.
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 BLACK, GREY, LIGHT = "#000000", "#595959", "#D9D9D9"
+TINT = "#FF8C00"  # a map laid over a photograph: a stronger orange, as there is much pale orange in photographs
 
 # Line style and marker change with the colour, so that no reader depends on the colour alone.
 SERIES = (

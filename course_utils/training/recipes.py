@@ -47,7 +47,7 @@ class Recipe(Settings):
         label_smoothing: Share of the target spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567).
         early_patch_size: Patch size in the early steps; 0 for the model's own. Patches twice as wide make a quarter as
             many tokens, so about a quarter of the multiply-adds and a step about three times as fast, and what it
-            teaches lasts (Anagnostidis et al. 2024, arXiv 2311.03233). The parameters keep their shapes: see
+            teaches lasts (Anagnostidis et al. 2023, arXiv 2311.03233). The parameters keep their shapes: see
             :class:`course_utils.model.resize.AtPatchSize`.
         early: Share of the steps, at the start, that have ``early_patch_size``.
         whitening: Where the map from patches to tokens starts: 0 at random; else it whitens the patches of the training

@@ -10,6 +10,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
 from PIL import Image
@@ -18,7 +19,8 @@ from course_utils import plots
 from course_utils.analysis.attention_maps import DeletionCurve
 from course_utils.analysis.evaluation import calibration
 from course_utils.model.patches import patchify
-from course_utils.plots.style import mosaic
+from course_utils.plots.attention import MOST_TINT
+from course_utils.plots.style import TINT, mosaic
 
 NAMES = ["bird", "cat", "dog"]
 
@@ -454,11 +456,13 @@ def test_attention_overlays_draw_image_map_and_scale():
     bars = figure.axes[6:]
     for index, row in enumerate(panels):
         np.testing.assert_allclose(drawn_image(row[0]), images[index].permute(1, 2, 0), rtol=1e-6)
-        np.testing.assert_allclose(drawn_image(row[1]), images[index].mean(dim=0), rtol=1e-5)
-        for drawn in (drawn_image(row[1], 1), drawn_image(row[2])):
-            np.testing.assert_array_equal(drawn, maps[index])
+        np.testing.assert_allclose(drawn_image(row[1]), images[index].permute(1, 2, 0), rtol=1e-6)
+        np.testing.assert_array_equal(drawn_image(row[2]), maps[index])
+        tint = drawn_image(row[1], 1)  # one colour, as strong as the weight
+        np.testing.assert_allclose(tint[..., 3], MOST_TINT * maps[index] / maps[index].max(), rtol=1e-5)
+        np.testing.assert_allclose(tint[..., :3], np.broadcast_to(to_rgb(TINT), (4, 4, 3)))
         assert row[1].images[1].get_extent() == row[1].images[0].get_extent()  # the map covers the whole image
-        assert row[2].images[0].get_clim() == row[1].images[1].get_clim() == (0, maps[index].max().item())
+        assert row[2].images[0].get_clim() == (0, maps[index].max().item())
         assert row[2].get_title() == "map, own scale"
         assert bars[index].get_ylabel() == "weight"
         assert {line.get_ydata()[0] for line in bars[index].lines} == {0.05}
@@ -483,6 +487,9 @@ def test_attention_overlays_on_one_scale():
     assert [figure.axes[i].images[0].get_clim() for i in (2, 5)] == [(0, pytest.approx(0.9))] * 2
     assert figure.axes[2].get_title() == "map, shared scale"
     assert [figure.axes[i].get_title() for i in (0, 3)] == ["image 0", "image 1"]
+    figure = plots.attention_overlays(torch.rand(2, 1, 2, 4), maps, shared_scale=True, top=2.0)
+    assert [figure.axes[i].images[0].get_clim() for i in (2, 5)] == [(0, 2)] * 2
+    np.testing.assert_allclose(drawn_image(figure.axes[1], 1)[0, :, 3], [MOST_TINT * 0.05, MOST_TINT * 0.1], rtol=1e-5)
 
 
 def test_the_line_for_uniform_is_always_on_the_bar():

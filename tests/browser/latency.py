@@ -26,6 +26,7 @@ fine_model = VisionTransformer(ViTConfig.preset("cifar_micro", patch_size=2)).ev
 fine = explore.AttentionExplorer.from_model(fine_model, images, names)
 fine.show()""",
     "patchify": "patchify = explore.PatchifyExplorer(images, names)\npatchify.show()",
+    "patch_size": "patch_size = explore.PatchSizeExplorer(model, images, names)\npatch_size.show()",
 }
 # In the page: send an event, wait for the redraw that it leads to, then for the frame that shows it.
 MEASURE = """async ([root, action]) => {
@@ -88,8 +89,10 @@ def main() -> None:
                 ("attention", 65, "click", "click on a patch"),
                 ("fine", 257, "click", "click on a patch"),
                 ("patchify", "-", "slide", "slider of the patch size"),
+                ("patch_size", "-", "slide", "slider of the patch size"),
                 ("attention", 65, "picture", "new picture (kernel)"),
                 ("fine", 257, "picture", "new picture (kernel)"),
+                ("patch_size", "-", "picture", "new picture (kernel)"),
             ):
                 columns = zip(*measure(notebook.explorer(name), action), strict=True)
                 figures = [

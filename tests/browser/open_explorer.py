@@ -94,9 +94,9 @@ class OpenExplorer:
         """The line that a screen reader is told."""
         return self.root.locator('[role="status"]').inner_text()
 
-    def pixels(self, selector: str) -> list[list[int]]:
-        """The colours of a canvas, [red, green, blue] for each of its pixels in raster order."""
+    def pixels(self, selector: str, *, opacity: bool = False) -> list[list[int]]:
+        """The colours of a canvas, [red, green, blue] and perhaps opacity, for each pixel in raster order."""
         flat = self.root.locator(selector).evaluate(
             "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
         )
-        return [flat[at : at + 3] for at in range(0, len(flat), 4)]
+        return [flat[at : at + 3 + opacity] for at in range(0, len(flat), 4)]

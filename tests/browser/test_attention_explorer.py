@@ -5,9 +5,12 @@ import io
 import numpy as np
 import pytest
 from lab_server import WIDGET
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from course_utils.explore.explorer import palette_bytes
+from course_utils.plots.attention import MOST_TINT
+from course_utils.plots.style import TINT
 
 PALETTE = np.frombuffer(palette_bytes("viridis"), np.uint8).reshape(256, 3)
 ACTIVE_CELL = f"() => {WIDGET}.content.activeCellIndex"
@@ -49,8 +52,12 @@ def check(explorer, at=None):
     assert at in (None, state["at"])
     explorer.root.locator('[role="status"]', has_text=state["words"]).wait_for(timeout=20_000)
     values = state["values"]
-    expected = colours(values, state["shared"] or max(*values, state["uniform"]))
-    assert explorer.pixels("canvas.map") == explorer.pixels("canvas.over") == expected
+    top = state["shared"] or max(*values, state["uniform"])
+    expected = colours(values, top)
+    assert explorer.pixels("canvas.map") == expected
+    over = np.array(explorer.pixels("canvas.over", opacity=True))
+    np.testing.assert_allclose(over[:, 3], 255 * MOST_TINT * np.array(values) / top, atol=0.6)
+    np.testing.assert_allclose(over[np.argmax(values), :3], 255 * np.array(to_rgb(TINT)), atol=2)
     written = [float(each) for each in explorer.root.locator(".numbers span").all_inner_texts()]
     np.testing.assert_allclose(written, np.multiply(values, 100), atol=0.501)
     return values, expected
@@ -98,6 +105,8 @@ def test_a_head_is_picked_from_all_of_them(explorer):
     shown = explorer.root.locator("canvas.thumb").nth(3 * 5 + 1)
     pixels = shown.evaluate("c => [...c.getContext('2d').getImageData(0, 0, 8, 8).data]")
     assert np.reshape(pixels, (64, 4))[:, :3].tolist() == expected
+    written = explorer.root.locator(".small span").all_inner_texts()
+    assert written[3 * 5 + 1] == f"{100 * max(explorer.kernel('self.values()[1:].tolist()')):.0f}%"
     explorer.page.keyboard.press("End")
     explorer.page.keyboard.press("ArrowUp")
     check(explorer, at=[0, 2, 4, 0])  # the mean of the heads

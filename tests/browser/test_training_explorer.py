@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from course_utils.explore import TrainingExplorer
+from course_utils.plots.attention import MOST_TINT
 
 ACTIVE_CELL = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
 
@@ -56,7 +57,8 @@ def check_confusion(training):
 def check_map(training):
     weights = np.array(training.kernel("self.snapshots['class_maps'][self.epoch, self.image, self.layer].tolist()"))
     assert not np.allclose(weights, weights.T)
-    np.testing.assert_allclose(training.pixels("canvas.map"), colours(training, weights / weights.max()), atol=8)
+    opacity = np.array(training.pixels("canvas.map", opacity=True))[:, 3]
+    np.testing.assert_allclose(opacity, 255 * MOST_TINT * weights.ravel() / weights.max(), atol=8)
 
 
 def test_the_slider_goes_through_the_epochs_by_keyboard(training):

@@ -385,6 +385,29 @@ def mha_in_double(x, qkv, projection, num_heads):
     return mha_by_loop(x, qkv, projection, num_heads).double()
 
 
+def mha_by_loop(x, qkv, projection, num_heads):
+    return projection(torch.cat(one_by_one(x, qkv, num_heads), dim=-1))
+
+
+def mha_by_weights_alone(x, qkv, projection, num_heads):
+    """Three maps cut out of the large one; image by image; the projection as a product."""
+    width = x.shape[-1]
+    images = []
+    for image in x:
+        kinds = []
+        for start in (0, width, 2 * width):
+            bias = 0 if qkv.bias is None else qkv.bias[start : start + width]
+            kinds.append((image @ qkv.weight[start : start + width].T + bias).split(width // num_heads, dim=-1))
+        heads = [softmax_by_log(q @ k.T / math.sqrt(q.shape[-1])) @ v for q, k, v in zip(*kinds, strict=True)]
+        images.append(torch.hstack(heads) @ projection.weight.T + projection.bias)
+    return torch.stack(images)
+
+
+def weights_overflow(q, k):
+    powers = torch.exp(q.matmul(k.transpose(-1, -2)) / q.size(-1) ** 0.5)
+    return powers / powers.sum(-1)[..., None]
+
+
 WRONG_ATTEMPTS = [
     (softmax, "large numbers overflow", softmax_overflow),
     (softmax, "one maximum for the whole tensor", softmax_global_max),
@@ -460,6 +483,9 @@ WRONG_ATTEMPTS = [
     (multi_head_attention, "the weights in place of the tokens", mha_weights),
     (multi_head_attention, "images and tokens exchanged", mha_across_the_images),
     (multi_head_attention, "PyTorch's own multi-head attention", mha_of_pytorch),
+    (multi_head_attention, "a loop", mha_by_loop),
+    (multi_head_attention, "a loop", mha_by_weights_alone),
+    (attention_weights, "large numbers overflow", weights_overflow),
     (multi_head_attention, "no gradient", mha_values_detached),
     (multi_head_attention, "no gradient", mha_without_gradient),
     (multi_head_attention, "another type of number", mha_in_double),
@@ -502,10 +528,6 @@ def split_by_rearrangement(x, num_heads):
     return x.transpose(1, 2).unflatten(1, (num_heads, -1)).transpose(2, 3)
 
 
-def mha_by_loop(x, qkv, projection, num_heads):
-    return projection(torch.cat(one_by_one(x, qkv, num_heads), dim=-1))
-
-
 def mha_by_sdpa(x, qkv, projection, num_heads):
     b, n, width = x.shape
     every = qkv(x).reshape(b, n, 3, num_heads, width // num_heads).permute(2, 0, 3, 1, 4)
@@ -518,20 +540,6 @@ def mha_by_einsum(x, qkv, projection, num_heads):
     return projection(torch.einsum("bhnm,bmhd->bnhd", scores.softmax(-1), v).flatten(-2))
 
 
-def mha_by_weights_alone(x, qkv, projection, num_heads):
-    """Three maps cut out of the large one; image by image; the projection as a product."""
-    width = x.shape[-1]
-    images = []
-    for image in x:
-        kinds = []
-        for start in (0, width, 2 * width):
-            bias = 0 if qkv.bias is None else qkv.bias[start : start + width]
-            kinds.append((image @ qkv.weight[start : start + width].T + bias).split(width // num_heads, dim=-1))
-        heads = [softmax_by_log(q @ k.T / math.sqrt(q.shape[-1])) @ v for q, k, v in zip(*kinds, strict=True)]
-        images.append(torch.hstack(heads) @ projection.weight.T + projection.bias)
-    return torch.stack(images)
-
-
 RIGHT_ATTEMPTS = [
     (softmax, softmax_by_log),
     (softmax, softmax_by_unsqueeze),
@@ -540,8 +548,6 @@ RIGHT_ATTEMPTS = [
     (split_heads, split_by_chunks),
     (split_heads, split_by_permute),
     (split_heads, split_by_rearrangement),
-    (multi_head_attention, mha_by_loop),
     (multi_head_attention, mha_by_sdpa),
     (multi_head_attention, mha_by_einsum),
-    (multi_head_attention, mha_by_weights_alone),
 ]

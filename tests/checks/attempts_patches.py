@@ -194,6 +194,11 @@ def tokens_window_by_window(images, weight, bias, patch_size):
     return torch.stack([patch @ weight.T + bias for patch in patches_by_loops(images, patch_size)])
 
 
+def patches_by_loops(images, patch_size):
+    small = patches_as_small_images(images, patch_size)
+    return small.reshape(*small.shape[:2], -1)
+
+
 WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (patchify, "a bare reshape", patches_in_memory_order),
     (patchify, "patches numbered down the columns", patches_by_columns),
@@ -205,6 +210,7 @@ WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
     (patchify, "the grid not flattened", patches_on_a_grid),
     (patchify, "turned into whole numbers", patches_in_whole_numbers),
     (patchify, "images of a batch joined", patches_without_batch),
+    (patchify, "a loop", patches_by_loops),
     (unpatchify, "a bare reshape", image_in_memory_order),
     (unpatchify, "patches placed down the columns", image_by_columns),
     (unpatchify, "channel read last inside a patch", image_channel_last_in_patch),
@@ -231,11 +237,6 @@ def patches_by_unfold(images, patch_size):
     return F.unfold(images, (patch_size, patch_size), stride=patch_size).mT
 
 
-def patches_by_loops(images, patch_size):
-    small = patches_as_small_images(images, patch_size)
-    return small.reshape(*small.shape[:2], -1)
-
-
 def image_by_fold(patches, patch_size, image_size):
     return F.fold(patches.mT, image_size, patch_size, stride=patch_size)
 
@@ -258,7 +259,6 @@ def tokens_by_a_layer(images, weight, bias, patch_size):
 
 RIGHT_ATTEMPTS: list[tuple[Exercise, Callable]] = [
     (patchify, patches_by_unfold),
-    (patchify, patches_by_loops),
     (unpatchify, image_by_fold),
     (unpatchify, image_by_einsum),
     (embed_by_convolution, tokens_by_einsum),

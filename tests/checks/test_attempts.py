@@ -36,7 +36,7 @@ def test_every_mistake_has_an_attempt(exercise):
 
 def test_every_lesson_with_checks_has_attempts():
     package = Path(__file__).parents[2] / "course_utils" / "checks"
-    machinery = {"core", "in_a_model", "mistakes", "values", "world"}
+    machinery = {"core", "in_a_model", "hints", "mistakes", "slips", "values", "world"}
     lessons = {path.stem for path in package.glob("[!_]*")} - machinery
     assert lessons == {name.removeprefix("attempts_") for name in LESSONS}
     assert {exercise.name for exercise, _ in RIGHT} == set(EXERCISES)

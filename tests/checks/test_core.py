@@ -64,34 +64,51 @@ def test_a_known_mistake_is_named_with_the_smallest_example(exercise):
 
 
 @pytest.mark.parametrize(
-    ("attempt", "words"),
+    ("attempt", "words", "mistake"),
     [
-        (lambda m: None, "is the `return` missing?"),
-        (lambda m: ..., "still a `...`"),
-        (lambda m: m.sum(dim=1).tolist(), "should be a tensor of shape (2,), but it is a list of 2 values."),
-        (lambda m: list(m.sum(dim=1)), "but it is a list of 2 tensors. `torch.stack` makes one"),
-        (lambda m: m.sum(dim=1).numpy(), "should be a tensor of shape (2,), but it is a NumPy array"),
-        (lambda m: m.sum(), "should be a tensor of shape (2,), but it is a number"),
-        (lambda m: m.sum, "parentheses of a call"),
-        (lambda m: (yield m.sum(dim=1)), "Is there a `yield`"),
-        (lambda m: m.sum(dim=1).flip(0), "stand in other places"),
-        (lambda m: print(m.sum(dim=1)), "To print a number is not to return it"),
-        (lambda m: m.sum(dim=1, keepdim=True), "shape should be (2,), but it is (2, 1)"),
-        (lambda m: m.sum(dim=1) + 1, "other values"),
-        (lambda m: m.sum(dim=1) * float("nan"), "Some are nan"),
-        (lambda m: m.sum(dim=1) / 0, "Some are infinite"),
-        (lambda m: m[:2, :2].sum(dim=1), "Right for the first 1 of 2 examples"),
-        (lambda: None, "stopped with TypeError"),
-        (lambda m: m.sum(dim=7), "stopped with IndexError"),
-        (lambda m: m @ torch.ones(9), "stopped with RuntimeError"),
-        (lambda m: (m > 0).mean(), "stopped with"),  # PyTorch's NotImplementedError is no stub
+        (lambda m: None, "is the `return` missing?", "nothing is returned"),
+        (lambda m: print(m.sum(dim=1)), "To print a number is not to return it", "nothing is returned"),
+        (lambda m: ..., "still a `...`", None),
+        (lambda m: m.sum(dim=1).tolist(), "they come as a list", "a list in place of a tensor"),
+        (lambda m: list(m.sum(dim=1)), "`torch.stack` makes one", "a list in place of a tensor"),
+        (lambda m: [m[0], m[1]], "list of 2 tensors. `torch.stack` makes one", "another kind of result"),
+        (lambda m: m.sum(dim=1).numpy(), "they come as a NumPy array", "an array in place of a tensor"),
+        (lambda m: m.numpy(), "should be a tensor of shape (2,), but it is a NumPy array", "another kind of result"),
+        (lambda m: m.sum(), "The shape should be (2,), but it is ()", None),
+        (lambda m: m.sum, "parentheses of a call", "another kind of result"),
+        (lambda m: (yield m.sum(dim=1)), "Is there a `yield`", "another kind of result"),
+        (lambda m: m.sum(dim=1).flip(0), "in reverse order", "in reverse order"),
+        (lambda m: m.sum(dim=1, keepdim=True), "of length 1", "an axis of length 1 too many"),
+        (lambda m: m.sum(dim=1)[:, None, None], "shape should be (2,), but it is (2, 1, 1)", None),
+        (lambda m: m.sum(dim=1) + 1, "off by one", "one too many or one too few"),
+        (lambda m: m.sum(dim=1) + 1.5, "other values", None),
+        (lambda m: m.sum(dim=1).roll(1) + m.ne(m).sum(), "in reverse", "in reverse order"),
+        (lambda m: m.sum(dim=1) * float("nan"), "Some are nan", None),
+        (lambda m: m.sum(dim=1) / 0, "Some are infinite", None),
+        (lambda m: m.sum(dim=1).round(decimals=-1) / 3, "other values", None),
+        (lambda m: (m.sum(dim=1), m), "there is more behind it", "more than one result"),
+        (lambda m: (m.sum(dim=1),), "a comma behind it", "wrapped in a tuple or a list"),
+        (lambda m: m.sum(dim=1) * -1, "wrong sign", "the wrong sign"),
+        (lambda m: m.mean(dim=1) * 100 * m.shape[1], "same factor", "too large or too small by a factor"),
+        (lambda m: m[:2, :2].sum(dim=1), "Right for the first 1 of 2 examples", None),
+        (lambda m: m.reshape(2, 2).sum(dim=1), "Right for the first 1 of 2", "right for some sizes only"),
+        (lambda m: torch.rand(2), "another one every time", "random numbers of its own"),
+        (lambda m: m.permute(1, 0).view(-1), "`reshape` does the same", "view after permute"),
+        (lambda m: m.reshape(7), "must multiply", "a reshape that does not fit"),
+        (lambda m: torch.cdist(m.int(), m.int()), "takes floats", "whole numbers where floats are needed"),
+        (lambda m: m @ torch.arange(2), "different types", "two types of numbers"),
+        (lambda m: m.add_(1).sum(dim=1), "also changes its input", "changes its input"),
+        (lambda: None, "stopped with TypeError", None),
+        (lambda m: m.sum(dim=7), "stopped with IndexError", None),
+        (lambda m: m @ torch.ones(9), "stopped with RuntimeError", None),
+        (lambda m: (m > 0).mean(), "stopped with", None),  # PyTorch's NotImplementedError is no stub
     ],
 )
-def test_other_wrong_attempts_get_one_sentence(exercise, attempt, words):
+def test_other_wrong_attempts_get_one_sentence(exercise, attempt, words, mistake):
     verdict = exercise.examine(attempt)
     assert verdict.status == "wrong"
-    assert verdict.mistake is None
     assert words in verdict.message
+    assert verdict.mistake == mistake
     assert "Traceback" not in verdict.message
 
 

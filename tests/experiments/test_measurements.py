@@ -67,7 +67,7 @@ def test_the_deletion_test_finds_nothing_in_a_model_that_sees_nothing(pooling):
     with torch.no_grad():
         given.model.head.weight.zero_()
     found = measurements.deletion_test(given)
-    names = {"raw attention", "rollout", "gradient-weighted", "middle first", "random order"}
+    names = {"last layer", "rollout", "gradient-weighted", "middle first", "random order"}
     assert found.keys() == names | {"fractions"}
     for name in names:
         assert found[name]["curve"] == pytest.approx([0.1] * 11)

@@ -16,6 +16,7 @@ from course_utils.data import CIFAR10_CLASSES, Normalisation, remember
 from course_utils.explore import attention as module
 from course_utils.explore.attention import LOOKED_AT, LOOKS_AT, AttentionExplorer
 from course_utils.explore.attention_picture import attention_picture
+from course_utils.plots.attention import MOST_TINT
 
 CONFIG = ViTConfig((8, 12), 4, num_classes=5, embed_dim=12, depth=3, num_heads=2)  # grid 2x3, class token: 7 tokens
 CLASSES = tuple("abcde")
@@ -253,7 +254,8 @@ def test_the_figure_takes_what_it_is_given():
     figure = attention_picture(torch.rand(3, 8, 8), torch.eye(2), "a caption", "words", overview=overview, top=2.0)
     assert figure.get_label() == "words"
     assert figure.axes[0].get_title() == "a caption"
-    assert figure.axes[1].images[-1].get_clim() == (0, 2)
+    assert figure.axes[1].images[-1].get_array()[..., 3].max() == pytest.approx(MOST_TINT / 2)
+    assert figure.axes[2].images[-1].get_clim() == (0, 2)
 
 
 def test_a_page_has_the_weights_of_every_picture(build):

@@ -33,6 +33,16 @@ def bundle(explorer):
     return explorer._repr_mimebundle_()
 
 
+@pytest.mark.parametrize("explorer", EXPLORERS, ids=lambda each: each.__name__)
+def test_it_is_tested_in_a_browser(explorer):
+    name = explorer.__module__.rpartition(".")[2]
+    path = Path(__file__).parents[1] / "browser" / f"test_{name}_explorer.py"
+    assert path.exists()
+    text = path.read_text(encoding="utf-8")
+    assert f'.explorer("{name}")' in text
+    assert "def test_" in text
+
+
 def test_its_script_parses_as_a_module_and_asks_for_nothing(any_explorer):
     script = any_explorer._esm
     check = [node(), "--input-type=module", "--check", "-"]

@@ -36,6 +36,7 @@ def test_its_checks_bear_its_key(lesson):
         ('[a]\ntitle = "A"\nminuets = 5', "lesson a: .*minuets"),
         ("[a]\npart = 'p'", "lesson a: .*title"),
         ('[a]\ntitle = "A"\nnotebook = "a"\nmodule = "m"\nabout = "b"\nbudget = 1', "lesson a .*no minutes"),
+        ("[a]\ntitle = 'A'\n[[a.questions]]\nasked = 'who'", "lesson a: .*answer"),
         ("[a", "TOML|Expected|expected"),
     ],
 )

@@ -54,6 +54,7 @@ softmax = Exercise(
             "is infinite in float32; infinity divided by infinity is no number). Take the same number away from all "
             "scores of a row first: this changes no weight. Which number keeps exp() from growing too large?",
             lambda x: x.exp() / x.exp().sum(dim=-1, keepdim=True),
+            lambda x: (x.double().exp() / x.double().exp().sum(dim=-1, keepdim=True)).float(),
         ),
         Mistake(
             "another number than the largest is taken away",
@@ -139,7 +140,8 @@ def _attention_examples() -> list[tuple[Any, ...]]:
     q = torch.tensor([[2.0, 0.0], [0.0, 1.0], [2.0, 1.0]])  # (N, d) = (3, 2): the lesson's tokens
     k = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     shapes = (2, 3, 4), (3, 5, 2), (2, 3, 5, 4)
-    return [(q, k), *(tuple(_random(2, *shape)) for shape in shapes)]
+    large = torch.tensor([[[100.0, 0.0], [0.0, 100.0]]]), torch.tensor([[[100.0, 50.0], [50.0, 100.0]]])
+    return [(q, k), *(tuple(_random(2, *shape)) for shape in shapes), large]
 
 
 def _weights(q: Tensor, k: Tensor) -> Tensor:
@@ -148,6 +150,10 @@ def _weights(q: Tensor, k: Tensor) -> Tensor:
 
 def _scores(q: Tensor, k: Tensor) -> Tensor:
     return q @ k.transpose(-2, -1)  # (B, h, N, N)
+
+
+def _naive(x: Tensor) -> Tensor:
+    return x.exp() / x.exp().sum(dim=-1, keepdim=True)
 
 
 def _root(q: Tensor) -> float:
@@ -170,6 +176,12 @@ attention_weights = Exercise(
             "You divide by d. The *variance* of the scores is d, so their standard deviation, their typical size, is "
             "something smaller. With d itself the weights are too even.",
             lambda q, k: (_scores(q, k) / q.shape[-1]).softmax(dim=-1),
+        ),
+        Mistake(
+            "large numbers overflow",
+            "Right for small scores. For large ones exp() leaves the range of a float and the result is nan. Use your "
+            "softmax of exercise 1, or PyTorch's, which both take the largest score of a row away first.",
+            lambda q, k: _naive(_scores(q, k) / _root(q)),
         ),
         Mistake(
             "multiplied by the root",

@@ -105,11 +105,11 @@ split_heads = Exercise(
 # --- multi_head_attention
 
 
-def _layers(width: int, seed: int, bias: bool = True) -> tuple[nn.Linear, nn.Linear]:
+def _layers(width: int, seed: int) -> tuple[nn.Linear, nn.Linear]:
     """Return the map to queries, keys and values, and the output projection, with the same numbers each time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return nn.Linear(width, 3 * width, bias=bias), nn.Linear(width, width)
+        return nn.Linear(width, 3 * width), nn.Linear(width, width)
 
 
 class CopyThreeTimes(nn.Linear):
@@ -123,15 +123,16 @@ class Double(nn.Linear):
 def _attention_layer_examples() -> list[tuple[Any, ...]]:
     """One example to follow by hand, then others with random numbers."""
     tokens = torch.tensor([[[1.0, 0.0, 2.0, 0.0], [0.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 2.0]]])  # (B, N, D)
-    qkv, projection = CopyThreeTimes(4, 12, bias=False), Double(4, 4)
+    qkv, projection = CopyThreeTimes(4, 12), Double(4, 4)
     with torch.no_grad():
         qkv.weight.copy_(torch.eye(4).repeat(3, 1))  # (3 D, D)
         projection.weight.copy_(2 * torch.eye(4))
+        qkv.bias.zero_()
         projection.bias.zero_()
     return [
         (tokens, qkv, projection, 2),
         (2 * _random(2, 5, 12), *_layers(12, 1), 3),
-        (2 * _random(3, 4, 10), *_layers(10, 2, bias=False), 5),
+        (2 * _random(3, 4, 10), *_layers(10, 2), 5),
         (2 * _random(4, 6, 6), *_layers(6, 3), 1),
     ]
 
@@ -323,4 +324,5 @@ multi_head_attention = Exercise(
     ),
     "It equals PyTorch's nn.MultiheadAttention, for any number of images, tokens and heads.",
     forbidden=("multi_head_attention_forward", "_native_multi_head_attention"),
+    no_loop=((_random(2, 5, 12), *_layers(12, 1), 2), (_random(3, 7, 12), *_layers(12, 1), 6)),
 )

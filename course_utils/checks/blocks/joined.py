@@ -160,6 +160,7 @@ def _drop_path_examples() -> list[tuple[Tensor, Tensor, float]]:
         (torch.arange(1.0, 28.0).view(3, 3, 3), torch.tensor([0.9, 0.1, 0.5]), 0.2),
         (torch.arange(1.0, 28.0).view(3, 3, 3), torch.tensor([0.9, 0.1, 0.5]), 0.05),
         (torch.arange(1.0, 28.0).view(3, 3, 3), torch.tensor([0.1, 0.25, 0.5]), 0.25),  # one equals the rate
+        (torch.arange(1.0, 10.0).view(1, 3, 3), torch.tensor([0.9]), 0.6),  # an image alone
     ]
 
 

@@ -6,16 +6,8 @@ import torch
 from torch import Tensor
 
 from course_utils.analysis import attention_maps as maps
+from course_utils.checks.attention_maps.weights import random_weights
 from course_utils.checks.core import Exercise, Mistake
-
-
-def _random_weights(seed: int, *shape: int) -> Tensor:
-    """Attention weights of this shape; each row sums to 1."""
-    generator = torch.Generator().manual_seed(seed)
-    return (2 * torch.randn(*shape, generator=generator)).softmax(dim=-1)
-
-
-# --- rollout
 
 STEPS = torch.tensor(  # the worked example of the lesson: two layers of one head, three tokens
     [
@@ -43,9 +35,9 @@ rollout = Exercise(
     answer=lambda weights: maps.rollout(weights),
     examples=lambda: [
         (STEPS,),
-        (_random_weights(2, 3, 2, 4, 4),),
-        (_random_weights(3, 4, 3, 6, 6),),
-        (_random_weights(7, 1, 2, 5, 5),),  # a single layer counts, too
+        (random_weights(2, 3, 2, 4, 4),),
+        (random_weights(3, 4, 3, 6, 6),),
+        (random_weights(7, 1, 2, 5, 5),),  # a single layer counts, too
     ],
     mistakes=(
         Mistake(
