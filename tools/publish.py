@@ -163,7 +163,7 @@ def table(lessons: Sequence[Lesson], slug: str, reference: str) -> str:
 def questions(lessons: Sequence[Lesson]) -> str:
     """Return the README's questions with their answers: a row for each question of a written lesson.
 
-    A code host shows the lesson from its beginning; JupyterLab and nbviewer go to the heading.
+    Pages made by nbconvert, as on nbviewer, open at the heading; a code host and JupyterLab open the lesson.
     """
     lines = ["| question | in short | where |", "|---|---|---|"]
     for lesson in (each for each in lessons if each.written):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -31,6 +32,19 @@ def _patchify_examples() -> list[tuple[Any, ...]]:
 def _reshaped_patches(images: Tensor, p: int) -> Tensor:
     b, c, height, width = images.shape
     return images.reshape(b, (height // p) * (width // p), c * p * p)
+
+
+def _split_wrongly(images: Tensor, p: int) -> Tensor:
+    """Split each side into P times rows, in place of rows times P: (B, C, H, W) -> (B, N, C*P*P)."""
+    b, c, height, width = images.shape
+    split = images.reshape(b, c, p, height // p, p, width // p).permute(0, 2, 4, 1, 3, 5)
+    return split.reshape(b, height // p * (width // p), c * p * p)
+
+
+def _width_first(images: Tensor, p: int) -> Tensor:
+    b, c, width, height = images.shape
+    split = images.reshape(b, c, height // p, p, width // p, p).permute(0, 2, 4, 1, 3, 5)
+    return split.reshape(b, height // p * (width // p), c * p * p)
 
 
 patchify = Exercise(
@@ -103,6 +117,23 @@ patchify = Exercise(
             "The patches of all images stand in one long list. The model must know which patch belongs to which image: "
             "keep the batch axis, (B, N, C*P*P).",
             lambda images, p: package.patchify(images, p).flatten(0, 1),
+        ),
+        Mistake(
+            "width and height exchanged",
+            "For square images this works. The shape of images is (B, C, H, W): the height stands before the width.",
+            _width_first,
+        ),
+        Mistake(
+            "the sides split in the wrong order",
+            "You split a side into (P, rows). Pixels that lie side by side belong to the same patch, so the place "
+            "inside the patch must change faster: (rows, P).",
+            _split_wrongly,
+        ),
+        Mistake(
+            "overlapping patches",
+            "There are too many patches: your window moves by one pixel each time, so the patches overlap. By how "
+            "many pixels must it move?",
+            lambda images, p: F.unfold(images, p).mT,
         ),
     ),
     "Your patches equal the package's, also for images that are not square and have several channels.",
@@ -200,6 +231,13 @@ unpatchify = Exercise(
                 _image_shape(patches, p, size)
             ),
         ),
+        Mistake(
+            "the last patch left out",
+            "The last patch is missing in the image. `range(n - 1)` stops one place too early, and so does `[:-1]`.",
+            lambda patches, p, size: package.unpatchify(
+                torch.cat([patches[:, :-1], 0 * patches[:, -1:]], dim=1), p, size
+            ),
+        ),
     ),
     "Your function undoes patchify exactly, also for images that are not square and have several channels.",
     tolerance=0.0,
@@ -232,6 +270,10 @@ def _features(images: Tensor, weight: Tensor, bias: Tensor | None, p: int, strid
 
 def _sequence(features: Tensor) -> Tensor:
     return features.flatten(2).transpose(1, 2)
+
+
+def _turned(images: Tensor, weight: Tensor, bias: Tensor, p: int, turn: Callable[[Tensor], Tensor]) -> Tensor:
+    return F.conv2d(images, turn(weight.reshape(len(weight), -1, p, p)), bias, stride=p)
 
 
 embed_by_convolution = Exercise(
@@ -289,6 +331,41 @@ embed_by_convolution = Exercise(
             "The tokens are right, but you cut patches and multiply them by the weight, as before. Here one call of "
             "`F.conv2d` does both.",
             lambda images, weight, bias, p: F.unfold(images, p, stride=p).transpose(1, 2) @ weight.T + bias,
+        ),
+        Mistake(
+            "the kernel turned round",
+            "Your kernel is turned by half a turn, as a convolution in mathematics asks for it. PyTorch's `conv2d` "
+            "does not turn it, so take the weight as it is.",
+            lambda images, weight, bias, p: _sequence(_turned(images, weight, bias, p, lambda k: k.flip(2, 3))),
+        ),
+        Mistake(
+            "rows and columns of the kernel exchanged",
+            "Each kernel is mirrored at its diagonal. A row of the weight holds a patch as (channel, row, column): a "
+            "reshape is enough.",
+            lambda images, weight, bias, p: _sequence(_turned(images, weight, bias, p, lambda k: k.mT)),
+        ),
+        Mistake(
+            "the weight turned round before the reshape",
+            "You transpose the weight before the reshape, so each kernel mixes numbers of several features. A row of "
+            "the weight is one feature: it becomes one kernel.",
+            lambda images, weight, bias, p: _sequence(
+                _turned(images, weight.T.reshape(weight.shape), bias, p, lambda k: k)
+            ),
+        ),
+        Mistake(
+            "padding",
+            "There are too many tokens: you put a border of zeros around the image. Patches fit into it without one.",
+            lambda images, weight, bias, p: _sequence(
+                F.conv2d(images, weight.reshape(len(weight), -1, p, p), bias, p, p // 2)
+            ),
+            lambda images, weight, bias, p: _sequence(
+                F.conv2d(images, weight.reshape(len(weight), -1, p, p), bias, p, 1)
+            ),
+        ),
+        Mistake(
+            "the bias added twice",
+            "The bias is in your result twice. `F.conv2d` adds it already, if it is given.",
+            lambda images, weight, bias, p: _sequence(_features(images, weight, 2 * bias, p)),
         ),
     ),
     "Your convolution gives the tokens of the linear map: a patch embedding is a convolution with kernel and stride P.",

@@ -37,6 +37,10 @@ def _first_fall(logits: Tensor, classes: tuple[str, ...]) -> str:
     return classes[falls[0] if falls else -1]
 
 
+def _first_above(logits: Tensor, classes: tuple[str, ...]) -> str | None:
+    return next((name for logit, name in zip(logits, classes, strict=True) if logit > 0), None)
+
+
 name_of_class = Exercise(
     "name_of_class",
     lambda logits, classes: classes[int(logits.argmax())],
@@ -109,6 +113,37 @@ name_of_class = Exercise(
             lambda logits, classes: max(classes),
             lambda logits, classes: min(classes),
         ),
+        Mistake(
+            "a best of 0 to begin with",
+            "Your search begins with 0 as the best logit so far, so it finds nothing where all logits are negative. "
+            "Begin with the first logit, or with minus infinity.",
+            lambda logits, classes: classes[int(logits.clamp(min=0).argmax())],
+            lambda logits, classes: classes[int(logits.argmax())] if logits.max() > 0 else None,
+            lambda logits, classes: classes[int(logits.argmax())] if logits.max() > 0 else "",
+            lambda logits, classes: classes[int(logits.argmax())] if logits.max() > 0 else classes[-1],
+        ),
+        Mistake(
+            "the first logit above 0",
+            "You return the first class whose logit is above 0. Several may be above 0, or none: the largest one "
+            "decides.",
+            _first_above,
+            lambda logits, classes: _first_above(logits, classes) or classes[0],
+            lambda logits, classes: _first_above(logits, classes) or classes[-1],
+            lambda logits, classes: _first_above(logits, classes) or "",
+        ),
+        Mistake(
+            "the names are sorted",
+            "You bring the names into another order. The logits stand in the order of `classes`: leave it as it is.",
+            lambda logits, classes: sorted(classes)[int(logits.argmax())],
+            lambda logits, classes: classes[::-1][int(logits.argmax())],
+        ),
+        Mistake(
+            "probabilities overflow",
+            "You compute probabilities with exp(), and exp(1000) is too large for a computer: the result is nan. The "
+            "largest logit has the largest probability, so no probability is needed.",
+            lambda logits, classes: classes[int((logits.exp() / logits.exp().sum()).argmax())],
+            lambda logits, classes: classes[int(logits.exp().argmax())],
+        ),
     ),
     "The largest logit decides, also when all of them are negative. This is how a classifier answers.",
 )
@@ -148,6 +183,9 @@ accuracy = Exercise(
             lambda logits, labels: (logits.argmax(dim=0) == labels).float().mean(),
             lambda logits, labels: (labels == logits.argmax(dim=0)).float().mean(),
             lambda logits, labels: (logits.argmax(dim=0) == labels).float().sum() / len(labels),
+            lambda logits, labels: (
+                sum(a == b for a, b in zip(logits.argmax(dim=0), labels, strict=False)) / len(labels)
+            ),
         ),
         Mistake(
             "argmax without an axis",
@@ -217,6 +255,38 @@ accuracy = Exercise(
             "You say whether all answers are right (as `//` does too: it rounds down). That is one yes or no for the "
             "whole set; the share of right answers says more.",
             lambda logits, labels: bool(_hits(logits, labels).all()),
+        ),
+        Mistake(
+            "the largest logit compared with the label",
+            "You compare the largest logit itself with the label. The label is the number of a class, so compare it "
+            "with the *place* of the largest logit: `max` and `argmax` are two different things.",
+            lambda logits, labels: (logits.amax(dim=1) == labels).float().mean(),
+        ),
+        Mistake(
+            "mean over the classes",
+            "You take the share of right answers in each class, and then the mean over the classes. A class with few "
+            "images then counts as much as one with many. Here every image counts the same.",
+            lambda logits, labels: torch.stack(
+                [_hits(logits, labels)[labels == k].mean() for k in labels.unique()]
+            ).mean(),
+        ),
+        Mistake(
+            "only the first image counts",
+            "Only the first image counts in your result. Does the `return` stand inside the loop?",
+            lambda logits, labels: _hits(logits, labels)[0] / len(labels),
+            lambda logits, labels: _hits(logits, labels)[0],
+        ),
+        Mistake(
+            "divided by one less",
+            "You divide by the number of images less 1. Of N images, N can be right.",
+            lambda logits, labels: _hits(logits, labels).sum() / max(1, len(labels) - 1),
+            lambda logits, labels: _hits(logits, labels).sum() / (len(labels) - 1),
+        ),
+        Mistake(
+            "a logit above 0 counts as right",
+            "You ask whether the logit of the true class is above 0. It must be the largest of its row, whatever its "
+            "sign.",
+            lambda logits, labels: (logits.gather(1, labels[:, None]) > 0).float().mean(),
         ),
     ),
     "Each image has its own answer, and the share of right ones lies between 0 and 1.",

@@ -16,12 +16,15 @@ from torch import Tensor, nn
 
 from course_utils.analysis import attention_maps, invariance
 from course_utils.analysis.evaluation import accuracy, predict
+from course_utils.analysis.probes import features_of, knn, linear_probe
 from course_utils.data import ImageSet, normalisation_of
 from course_utils.experiments.timing import work_of
 from course_utils.model.embeddings import grid_coordinates
 from course_utils.model.vit import VisionTransformer
 
 PICTURES = 200  # validation images that maps are taken of
+FEW_LABELS = (10, 30, 100, 300)  # a class
+NEIGHBOURS = 20
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,14 @@ class Subject:
         validation_set: Images that it was not trained on.
         batch_size: Of its training.
         precision: Of its training, "fp32" or "bf16".
+        train_set: Images that it was trained on; None where a measurement does not ask for them.
     """
 
     model: nn.Module
     validation_set: ImageSet
     batch_size: int
     precision: str
+    train_set: ImageSet | None = None
 
     @property
     def vit(self) -> VisionTransformer:
@@ -190,6 +195,34 @@ def speed(subject: Subject) -> dict[str, float]:
     }
 
 
+def few_labels(subject: Subject) -> dict[str, Any]:
+    """Ask what the encoder knows by a few labels a class, without training it.
+
+    Returns:
+        Labels a class, "10" to "300" -> accuracy on the validation images of "knn" (20 neighbours, or all there are)
+        and of "linear", a linear map of the encoder's features.
+
+    Raises:
+        ValueError: There are no training images.
+    """
+    if subject.train_set is None:
+        raise ValueError("few_labels needs the training images.")
+    encoder = getattr(subject.model, "backbone", subject.model)
+    known, asked = subject.train_set, subject.validation_set
+    classes, found = len(known.classes), {}
+    per_class = [(known.labels == label).nonzero()[:, 0] for label in range(classes)]  # K times (images of the class,)
+    queries = features_of(encoder, asked.images)  # (N, D)
+    for count in FEW_LABELS:
+        if count > min(map(len, per_class)):
+            break
+        chosen = known.subset(torch.cat([places[:count] for places in per_class]))  # the first ones of each class
+        features = features_of(encoder, chosen.images)  # (K * count, D)
+        votes = knn(features, chosen.labels, queries, k=min(NEIGHBOURS, len(features)))  # (N, K)
+        logits = linear_probe(features, chosen.labels, classes)(queries)  # (N, K)
+        found[str(count)] = {"knn": accuracy(votes, asked.labels), "linear": accuracy(logits, asked.labels)}
+    return found
+
+
 def shift_test(subject: Subject) -> dict[str, Any]:
     """How often the model is right on pictures that were moved. See ``invariance.shift_test``."""
     images = subject.validation_set
@@ -213,6 +246,7 @@ MEASUREMENTS: dict[str, Callable[[Subject], Any]] = {
         speed,
         shift_test,
         scramble_test,
+        few_labels,
     )
 }
 

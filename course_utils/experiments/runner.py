@@ -30,7 +30,7 @@ from course_utils.training import checkpoints
 from course_utils.training.tasks import Classification
 from course_utils.training.trainer import NonFiniteLossError, Trainer
 from course_utils.zoo.kinds import KINDS, TASKS
-from course_utils.zoo.start import take_over
+from course_utils.zoo.start import backbone_state, take_over
 from course_utils.zoo.weights import load_weights
 
 LEAST_STEPS = 20  # from one entry of the history to the next
@@ -110,6 +110,8 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
     model = KINDS[run.kind].make(run.config)
     start = _begin_with(model, run.start, place) if run.start is not None else None
     settings = {name: value for name, value in run.task.items() if name != "name"}
+    if run.teacher is not None:
+        settings["teacher"] = trained_model(run.teacher, place.runs)
     task = TASKS[run.task["name"]](train, None, **settings)  # validation is looked at by _Watch, not after every pass
     folder = place.runs / run.folder
     passes = run.recipe.epochs or run.recipe.steps * run.recipe.batch_size / len(train)  # type: ignore[operator]
@@ -148,6 +150,7 @@ def carry_out(run: Run, place: Workplace) -> dict[str, Any] | None:
         "normalise": run.normalise,
         "only_classes": run.settings()["only_classes"],
         "begins_with": run.settings()["begins_with"],
+        "taught_by": run.settings()["taught_by"],
         "track": list(run.track),
         "looks": run.looks,
         "environment": begun_in,  # of the training, also when a later version only took one more measurement
@@ -177,6 +180,7 @@ def _begin_with(model: nn.Module, start: Run | str, place: Workplace) -> dict[st
     """
     if isinstance(start, str):
         trained = load_weights(start)
+        trained = getattr(trained, "backbone", trained)
         take_over(model, trained.state_dict(), start)
         remember(model, trained.normalisation, None)
         return {"weights": start}
@@ -187,9 +191,40 @@ def _begin_with(model: nn.Module, start: Run | str, place: Workplace) -> dict[st
             f"This run starts from {start.variant!r} of {start.experiment}, seed {start.seed}, which is not in "
             f"{place.runs}: run  python -m course_utils experiments run {start.experiment}  first."
         )
-    take_over(model, owners["model"], str(path))
+    take_over(model, backbone_state(owners["model"], start.kind), str(path))
     remember(model, Normalisation(**progress["normalisation"]), None)
     return {"experiment": start.experiment, "variant": start.variant, "seed": start.seed, "digest": start.digest}
+
+
+def trained_model(source: Run | str, runs: Path) -> nn.Module:
+    """Return a trained model: that of a run, whose checkpoint lies in the folder ``runs``, or of a weights file.
+
+    Raises:
+        FileNotFoundError: The run has not been carried out here, or there is no such file.
+    """
+    if isinstance(source, str):
+        return load_weights(source)
+    state, progress = _finished(source, runs)
+    model = KINDS[source.kind].make(source.config)
+    model.load_state_dict(state)
+    remember(model, Normalisation(**progress["normalisation"]), progress["data"]["classes"])
+    return model.eval()
+
+
+def _finished(run: Run, runs: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return the weights that another run ended with, and its progress.
+
+    Raises:
+        FileNotFoundError: It has not been carried out here.
+    """
+    path = checkpoints.find_checkpoint(runs / run.folder)
+    owners, progress = checkpoints.load_checkpoint(path) if path is not None else ({}, {"status": "missing"})
+    if progress["status"] != "finished":
+        raise FileNotFoundError(
+            f"{run.variant!r} of {run.experiment}, seed {run.seed}, whose weights are needed, is not in {runs}: "
+            f"run  python -m course_utils experiments run {run.experiment}  first."
+        )
+    return owners["model"], progress
 
 
 def minutes_to(record: Mapping[str, Any], accuracy: float) -> float | None:
@@ -266,7 +301,8 @@ class _Watch:
 
     def subject(self, model: nn.Module) -> Subject:
         """Return what the measurements are given."""
-        return Subject(model, self.validation_set, self.run.recipe.batch_size, self.trainer.precision)
+        train_set, precision = self.trainer.task.train_set, self.trainer.precision
+        return Subject(model, self.validation_set, self.run.recipe.batch_size, precision, train_set)
 
 
 def _looked_at(entry: Mapping[str, Any]) -> bool:
@@ -305,6 +341,7 @@ def _differences(run: Run, record: Mapping[str, Any]) -> list[str]:
             "looks": record["looks"],
             "only_classes": record.get("only_classes"),
             "begins_with": record.get("begins_with"),
+            "taught_by": record.get("taught_by"),
         }
     except (ValueError, TypeError) as error:
         return [f"recorded with settings that are impossible now: {error}"]

@@ -21,6 +21,8 @@ A file looks like this; every line below ``[variants]`` is one experiment, and i
 
     [task]               # what is learned (a name in ``kinds.TASKS``), and what that task takes
     name = "classification"
+    teacher = "SET; VARIANT"     # if the task takes one: a run of another set (with its first seed), to be run before
+                                 # this set. Or a weights file, or the name of weights that ship
 
     [data]               # images: how many training images, the same number of each class; left out = all
     images = 10_000
@@ -64,7 +66,7 @@ _PARTS = ("model", "recipe", "task", "data")
 _KEYS = ("title", "question", "order", "minutes", "seeds", "measure", "track", "looks", "marks", *_PARTS, "variants")
 LOOKS = 6
 # Settings that are younger than the first runs, with their defaults: these leave a digest what it was.
-_YOUNG = {"only_classes": None, "begins_with": None}
+_YOUNG = {"only_classes": None, "begins_with": None, "taught_by": None}
 _YOUNG_IN_RECIPES = {"freeze": 0, "backbone_rate": 1.0, "layer_decay": 1.0, "code_start": None}
 
 
@@ -90,6 +92,7 @@ class Run:
         marks: Validation accuracies, in percent, to which the time is taken.
         classes: The classes that images are taken of; None means all.
         start: What the body begins with: another run, or the name of weights that ship; None means random weights.
+        teacher: What the task's teacher is: another run, or a weights file or its name; None means that it has none.
     """
 
     experiment: str
@@ -109,6 +112,7 @@ class Run:
     marks: tuple[float, ...]
     classes: tuple[str, ...] | None = None
     start: Run | str | None = None
+    teacher: Run | str | None = None
 
     @property
     def name(self) -> str:
@@ -130,6 +134,7 @@ class Run:
             "looks": self.looks,
             "only_classes": list(self.classes) if self.classes is not None else None,
             "begins_with": self.start.folder if isinstance(self.start, Run) else self.start,
+            "taught_by": self.teacher.folder if isinstance(self.teacher, Run) else self.teacher,
         }
 
     @property
@@ -248,6 +253,7 @@ def _run(path: Path, variant: str, place: int, seed: int, content: dict, changes
         if data.get("source", "official") not in SOURCES:
             raise ValueError(f"source {data['source']!r} is unknown: choose one of {', '.join(SOURCES)}")
         start = _start(path, seed, data["start"]) if "start" in data else None
+        teacher = _teacher(path, task["teacher"]) if "teacher" in task else None
         measure, track = (tuple(content.get(key, ())) for key in ("measure", "track"))
         for name in (*measure, *track):
             look_up("measurement", name, MEASUREMENTS)
@@ -271,17 +277,31 @@ def _run(path: Path, variant: str, place: int, seed: int, content: dict, changes
         marks=tuple(content.get("marks", ())),
         classes=tuple(data["classes"]) if "classes" in data else None,
         start=start,
+        teacher=teacher,
     )
 
 
 def _start(path: Path, seed: int, name: str) -> Run | str:
     """Find what a run starts from: shipped weights, or the run of another set in the same folder, with its seed."""
-    other, semicolon, variant = (part.strip() for part in name.partition(";"))
-    if not semicolon:
+    if ";" not in name:
         return look_up("shipped weights", name, {each: each for each in pretrained_names()})
+    return _run_of_another_set(path, name, {seed})
+
+
+def _teacher(path: Path, name: str) -> Run | str:
+    """Find who teaches a run: weights by name or file, which are looked for when it is run; or a run, one for all."""
+    return _run_of_another_set(path, name, None) if ";" in name else name
+
+
+def _run_of_another_set(path: Path, name: str, seeds: set[int] | None) -> Run:
+    """Find the run that "SET; VARIANT" names: with one of these seeds, or with the first that it has."""
+    other, _, variant = (part.strip() for part in name.partition(";"))
     if other == path.stem:
-        raise ValueError(f"start {name!r} lies in the same set: put what is to be run first into a set of its own")
-    runs = {run.variant: run for run in load_set(path.with_name(f"{other}.toml")).runs if run.seed == seed}
+        raise ValueError(f"{name!r} lies in the same set: put what is to be run first into a set of its own")
+    runs: dict[str, Run] = {}
+    for run in load_set(path.with_name(f"{other}.toml")).runs:
+        if seeds is None or run.seed in seeds:
+            runs.setdefault(run.variant, run)
     return look_up("variant", variant, runs)
 
 

@@ -1,7 +1,7 @@
 // Where a token looks. The prefix tokens (class token, registers) stand before the patches.
 const WHOLE = 65535; // a weight of 1, as it is sent
 const SIDE = 208; // the longer side of a picture, in CSS pixels
-const BELOW = 14; // pixels below a small map, for its largest weight
+const BELOW = 16; // pixels below a small map, for its largest weight and the frame
 const MOST_NUMBERS = 8; // rows and columns that leave room for a number in each cell
 
 const upTo = (count) => [...Array(count).keys()];

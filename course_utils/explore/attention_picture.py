@@ -53,8 +53,8 @@ def attention_picture(
         axes = left.subplots(3, 1)
         _every_head(right.subplots(), overview, top)
     drawn = to_pixels(values[None], (height, width))  # (1, rows, columns) -> (1, H, W)
-    scale = {"shared_scale": top is not None, "top": top}
-    attention_overlays(image[None], drawn, [caption], uniform=uniform, axes=axes, **scale)
+    one_scale = top is not None
+    attention_overlays(image[None], drawn, [caption], shared_scale=one_scale, top=top, uniform=uniform, axes=axes)
     axes[1].set_title(title)
     for ax in axes:
         ax.set_anchor("C" if overview is None else "E")  # in line, also with the one that has a colour bar

@@ -9,6 +9,7 @@ import time
 from course_utils.support.devices import synchronize
 from course_utils.training import distributed
 from course_utils.training.learner import Learner
+from course_utils.training.recipes import steps_of
 
 STEPS_TO_MEASURE = 10
 IMAGES_TO_MEASURE = 512
@@ -19,10 +20,9 @@ def steps_in_budget(learner: Learner) -> int:
     """Turn the budget of a recipe into a number of steps; for minutes, measure the speed first."""
     start = time.perf_counter()
     recipe, images = learner.recipe, len(learner.task.train_set)
-    if recipe.steps is not None:
-        return recipe.steps
-    if recipe.epochs is not None:
-        return max(1, round(recipe.epochs * images / recipe.batch_size))
+    steps = steps_of(recipe, images)
+    if steps is not None:
+        return steps
     assert recipe.minutes is not None
     step_seconds, look_seconds = _step_seconds(learner), _look_seconds(learner)
     left = recipe.minutes * 60 - (time.perf_counter() - start)

@@ -182,6 +182,13 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
+def steps_of(recipe: Recipe, images: int) -> int | None:
+    """Return how many steps a budget in steps or epochs is, with so many training images. None: it is in minutes."""
+    if recipe.epochs is not None:
+        return max(1, round(recipe.epochs * images / recipe.batch_size))
+    return recipe.steps
+
+
 def learning_rate_at(step: int, total_steps: int, recipe: Recipe) -> float:
     """Learning rate of one step: a straight rise, then half a cosine down to ``final_learning_rate``.
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from course_utils.data.normalisation import remember
 from course_utils.model.convert import WeightsError
+from course_utils.zoo.kinds import KINDS
 
 
 @torch.no_grad()
@@ -66,3 +67,9 @@ def take_over(model: nn.Module, state: Mapping[str, Tensor], source: str) -> Non
         raise WeightsError("\n  ".join([f"The weights from {source} do not fit this model:", *faults]))
     zeros = {name: torch.zeros_like(tensor) for name, tensor in own.items() if name.startswith("head.")}
     model.load_state_dict({name: state[name] for name in body} | zeros)
+
+
+def backbone_state(state: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
+    """Return the weights of what a kind of model is kept for: all, or those of the encoder inside, by its own names."""
+    start = KINDS[kind].backbone
+    return {name.removeprefix(start): tensor for name, tensor in state.items() if name.startswith(start)}

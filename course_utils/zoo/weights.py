@@ -20,6 +20,7 @@ from course_utils.zoo.kinds import KINDS
 FORMAT = "vit-course weights 2"
 OLD_FORMAT = "vit-course weights 1"  # knew one kind of model, and kept normalisation and classes in the record alone
 PRETRAINED_FOLDER = ASSETS / "weights"
+ENCODERS_FOLDER = ASSETS / "encoders"  # models that learned without labels: they name no classes
 
 
 def save_weights(model: nn.Module, path: str | Path, record: dict[str, Any] | None = None, half: bool = True) -> None:
@@ -138,6 +139,11 @@ def load_pretrained(name: str) -> Any:
     return load_weights(name)
 
 
+def encoder_names() -> list[str]:
+    """Return the names of the models that come with the package and learned without labels."""
+    return sorted(path.stem for path in ENCODERS_FOLDER.glob("*.safetensors"))
+
+
 def convert_old(path: str | Path) -> None:
     """Turn a weights file of an older version into one of this version, in place. The numbers stay as they are.
 
@@ -193,7 +199,10 @@ def _read(source: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _path(source: str | Path) -> Path:
-    return PRETRAINED_FOLDER / f"{source}.safetensors" if source in pretrained_names() else Path(source)
+    for folder, names in ((PRETRAINED_FOLDER, pretrained_names()), (ENCODERS_FOLDER, encoder_names())):
+        if source in names:
+            return folder / f"{source}.safetensors"
+    return Path(source)
 
 
 def _open(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

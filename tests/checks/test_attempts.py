@@ -9,6 +9,7 @@ from course_utils.checks.mistakes import GENERAL
 
 LESSONS = sorted(path.stem for path in Path(__file__).parent.glob("attempts_*.py"))
 MODULES = [importlib.import_module(name) for name in LESSONS]
+BLIND = [importlib.import_module(path.stem) for path in Path(__file__).parent.glob("blind_*.py")]
 WRONG = [attempt for module in MODULES for attempt in module.WRONG_ATTEMPTS]
 RIGHT = [attempt for module in MODULES for attempt in module.RIGHT_ATTEMPTS]
 EXERCISES = {exercise.name: exercise for exercise, *_ in WRONG}
@@ -30,7 +31,8 @@ def test_a_right_attempt_is_correct_however_it_is_written(exercise, attempt):
 
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
 def test_every_mistake_has_an_attempt(exercise):
-    tried = {name for other, name, _ in WRONG if other is exercise}
+    blind = [attempt for module in BLIND for attempt in module.ATTEMPTS]
+    tried = {name for other, name, _ in [*WRONG, *blind] if other is exercise}
     assert tried >= {mistake.name for mistake in exercise.mistakes}
 
 

@@ -9,7 +9,10 @@ from torch.optim.swa_utils import AveragedModel
 from course_utils import VisionTransformer, ViTConfig
 from course_utils.beyond.cnn import CNNConfig, SmallCNN
 from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
+from course_utils.beyond.dino import DinoConfig
+from course_utils.beyond.distillation import DistilledConfig
 from course_utils.beyond.flexivit import FlexiViTConfig
+from course_utils.beyond.masked import MaskedConfig
 from course_utils.beyond.swin import SwinConfig
 from course_utils.cli import main
 from course_utils.data import Normalisation, classes_of, normalisation_of, remember
@@ -19,10 +22,14 @@ from course_utils.zoo.kinds import KINDS
 from course_utils.zoo.weights import OLD_FORMAT, convert_old, load_vit, load_weights, read_record, save_weights
 
 VIT = ViTConfig(image_size=8, patch_size=4, embed_dim=16, depth=1, num_heads=2, num_classes=3)
+WITHOUT_CLASSES = VIT.replace(num_classes=0).to_dict()
 CONFIGS = {
     "vit": VIT,
     "conv_stem_vit": ConvStemConfig(**VIT.to_dict()),
     "cnn": CNNConfig(in_channels=3, num_classes=3, width=4, stages=2),
+    "distilled_vit": DistilledConfig(**VIT.replace(num_registers=1).to_dict()),
+    "masked": MaskedConfig(**WITHOUT_CLASSES, decoder_dim=8, decoder_heads=2),
+    "dino": DinoConfig(**WITHOUT_CLASSES, outputs=12, head_hidden=10, head_bottleneck=6),
     "flexi_vit": FlexiViTConfig(**VIT.to_dict(), base_patch_size=8, base_grid=2),
     "swin": SwinConfig(8, 2, num_classes=3, embed_dim=4, depths=(1, 2), num_heads=(1, 2), window_size=2),
 }

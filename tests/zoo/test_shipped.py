@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from ship_run import on_sample
 
 from course_utils.analysis.evaluation import accuracy, predict
 from course_utils.analysis.snapshots import RESULTS_FOLDER, load_snapshots
 from course_utils.data import find_local, load_cifar10
 from course_utils.model.config import ViTConfig
 from course_utils.support.files import ASSETS
-from course_utils.zoo.weights import load_pretrained, pretrained_names, read_record
+from course_utils.zoo.weights import encoder_names, load_pretrained, load_weights, pretrained_names, read_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +33,11 @@ def test_on_the_sample_the_accuracy_is_the_recorded_one(name):
 def test_on_the_whole_test_set_the_accuracy_is_the_recorded_one_to_the_digit(name):
     found, recorded = accuracy_on(name, "last_weights", sample="never")
     assert found == recorded
+
+
+@pytest.mark.parametrize("name", encoder_names())
+def test_what_learned_without_labels_does_on_the_sample_what_is_recorded(name):
+    assert on_sample(load_weights(name)) == pytest.approx(read_record(name)["on_sample"], rel=0.01)
 
 
 def test_the_readme_quotes_the_record():

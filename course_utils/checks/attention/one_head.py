@@ -27,7 +27,8 @@ def _softmax_examples() -> list[tuple[Any, ...]]:
         (_random(2, 3, 3),),
         (_random(2, 2, 3, 4),),
         (torch.tensor([[1000.0, 1001.0, 1002.0], [-1000.0, -1001.0, -1002.0]]),),
-        (torch.tensor([[1000.0, 0.0, 0.0], [0.0, 0.0, 300.0]]),),  # what is large stands first, and last
+        (torch.tensor([[1000.0, 0.0, 0.0], [0.0, 0.0, 400.0]]),),  # what is large stands first, and last
+        (torch.tensor([[200.0, 201.0, 202.0], [199.0, 202.0, 200.0]]),),  # all is large alike
     ]
 
 
@@ -107,6 +108,7 @@ softmax = Exercise(
             "positive. Softmax takes the exponential of each score first.",
             lambda x: x / x.sum(dim=-1, keepdim=True),
             lambda x: (x - x.amax(dim=-1, keepdim=True)) / (x - x.amax(dim=-1, keepdim=True)).sum(dim=-1, keepdim=True),
+            lambda x: (x - x.amin(dim=-1, keepdim=True)) / (x - x.amin(dim=-1, keepdim=True)).sum(dim=-1, keepdim=True),
         ),
         Mistake(
             "not divided by the sum",
@@ -126,6 +128,59 @@ softmax = Exercise(
             "The result is right, but PyTorch made it. Here the point is to write it: exp() and a sum.",
             lambda x: x.softmax(dim=-1),
             lambda x: x.log_softmax(dim=-1).exp(),
+        ),
+        Mistake(
+            "large scores are cut off",
+            "You cut the scores off at some number. Then different scores become equal, and the weights are wrong. "
+            "Take the largest number of the row away from all of the row instead: nothing is lost.",
+            *(
+                lambda x, most=most: x.clamp(-most, most).softmax(dim=-1)
+                for most in (20, 30, 50, 60, 70, 80, 85, 88, 100, 500)
+            ),
+            *(
+                lambda x, most=most: x.clamp(max=most).softmax(dim=-1)
+                for most in (20, 30, 50, 60, 70, 80, 85, 88, 100, 500)
+            ),
+        ),
+        Mistake(
+            "nan is replaced",
+            "Where exp() overflows, you replace nan by a number: the weights there are lost. It must not overflow: "
+            "take the largest number of each row away first.",
+            lambda x: (x.exp() / x.exp().sum(dim=-1, keepdim=True)).nan_to_num(nan=0.0),
+            lambda x: (x.exp() / x.exp().sum(dim=-1, keepdim=True)).nan_to_num(nan=1.0),
+        ),
+        Mistake(
+            "the largest is taken away only if it is positive",
+            "You take the largest number away only where it is above 0. In a row of large negative numbers every "
+            "exp() is then 0, and 0 / 0 is nan.",
+            lambda x: _away(x, x.amax(dim=-1, keepdim=True).clamp(min=0)),
+        ),
+        Mistake(
+            "another base",
+            "You take powers of another number than e. Softmax takes exp().",
+            lambda x: (x * math.log(2)).softmax(dim=-1),
+            lambda x: (x * math.log(10)).softmax(dim=-1),
+        ),
+        Mistake(
+            "divided by the largest",
+            "You divide the scores by the largest one before exp(). That changes the weights, and turns signs round "
+            "if it is negative. To *subtract* it changes nothing.",
+            lambda x: (x / x.amax(dim=-1, keepdim=True)).softmax(dim=-1),
+            lambda x: (x / x.abs().amax(dim=-1, keepdim=True)).softmax(dim=-1),
+        ),
+        Mistake(
+            "something is added to the sum",
+            "You add a small number to the sum, so the rows sum to less than 1. The sum is never 0: the largest score "
+            "gives exp(0) = 1.",
+            lambda x: _shifted(x) / (_shifted(x).sum(dim=-1, keepdim=True) + 0.1),
+            lambda x: _shifted(x) / (_shifted(x).sum(dim=-1, keepdim=True) + 0.01),
+            lambda x: _shifted(x) / (_shifted(x).sum(dim=-1, keepdim=True) + 1e-3),
+            lambda x: _shifted(x) / (_shifted(x).sum(dim=-1, keepdim=True) + 1.0),
+        ),
+        Mistake(
+            "all weights alike",
+            "All your weights are alike, whatever the scores are. A larger score must get a larger weight.",
+            lambda x: torch.ones_like(x) / x.shape[-1],
         ),
     ),
     "Every row sums to 1 over the last axis, and numbers of 1000 do not break it.",
@@ -158,6 +213,14 @@ def _naive(x: Tensor) -> Tensor:
 
 def _root(q: Tensor) -> float:
     return math.sqrt(q.shape[-1])
+
+
+def _cosines(q: Tensor, k: Tensor) -> Tensor:
+    return (q / q.norm(dim=-1, keepdim=True)) @ (k / k.norm(dim=-1, keepdim=True)).mT
+
+
+def _future(q: Tensor) -> Tensor:
+    return torch.full((q.shape[-2], q.shape[-2]), -math.inf).triu(1)
 
 
 attention_weights = Exercise(
@@ -193,6 +256,7 @@ attention_weights = Exercise(
             "You divide by the root of the number of tokens N. A dot product adds up d products, however many tokens "
             "there are. Which axis of q has the width d?",
             lambda q, k: (_scores(q, k) / math.sqrt(q.shape[-2])).softmax(dim=-1),
+            lambda q, k: (_scores(q, k) / math.sqrt(q.numel())).softmax(dim=-1),
         ),
         Mistake(
             "scaled after the softmax",
@@ -215,6 +279,8 @@ attention_weights = Exercise(
             *(lambda q, k, one=one: (q @ k.transpose(one, one + 1) / _root(q)).softmax(dim=-1) for one in (0, 1, 2)),
             lambda q, k: (q @ k.permute(*reversed(range(k.ndim))) / _root(q)).softmax(dim=-1),  # k.T
             lambda q, k: (q @ k.transpose(1, 2) / _root(q)).softmax(dim=2),
+            lambda q, k: (_scores(q, k) / math.sqrt(q.shape[1])).softmax(dim=-1),
+            lambda q, k: (_scores(q, k) / math.sqrt(len(q))).softmax(dim=-1),
         ),
         Mistake(
             "queries and keys exchanged",
@@ -246,6 +312,59 @@ attention_weights = Exercise(
             "to one query and one key.",
             lambda q, k: _weights(q, q),
             lambda q, k: _weights(k, k),
+        ),
+        Mistake(
+            "the scale is written in",
+            "Your scale is a fixed number, right for the small example only. It must follow the width d, which is the "
+            "last size of q.",
+            lambda q, k: (_scores(q, k) / math.sqrt(2)).softmax(dim=-1),
+            lambda q, k: (_scores(q, k) / math.sqrt(3)).softmax(dim=-1),
+            lambda q, k: (_scores(q, k) / 2.0).softmax(dim=-1),
+            lambda q, k: (_scores(q, k) / 8.0).softmax(dim=-1),
+        ),
+        Mistake(
+            "the root is rounded",
+            "You make a whole number of the root of d. Leave it as it is: the root of 2 is 1.414...",
+            lambda q, k: (_scores(q, k) / int(_root(q))).softmax(dim=-1),
+            lambda q, k: (_scores(q, k) / round(_root(q))).softmax(dim=-1),
+            lambda q, k: (_scores(q, k) // _root(q)).softmax(dim=-1),
+        ),
+        Mistake(
+            "product number by number",
+            "You multiply q and k number by number. A score is a dot product, one number for each pair of tokens: "
+            "that is the matrix product @.",
+            lambda q, k: (q * k / _root(q)).softmax(dim=-1),
+        ),
+        Mistake(
+            "the width compared with itself",
+            "Your table is (d, d): you turned q round, so channels are compared. A table (N, N) of tokens is asked: "
+            "which of the two must be turned round?",
+            lambda q, k: (q.mT @ k / _root(q)).softmax(dim=-1),
+            lambda q, k: (k.mT @ q / _root(q)).softmax(dim=-1),
+        ),
+        Mistake(
+            "cosines",
+            "You divide the lengths of queries and keys out. Attention does not: a long key may win.",
+            lambda q, k: (_cosines(q, k) / _root(q)).softmax(dim=-1),
+            lambda q, k: _cosines(q, k).softmax(dim=-1),
+        ),
+        Mistake(
+            "the future is hidden",
+            "Each token sees itself and those before it only, as in a language model. In a Vision Transformer every "
+            "token sees all.",
+            lambda q, k: (_scores(q, k) / _root(q) + _future(q)).softmax(dim=-1),
+        ),
+        Mistake(
+            "mean over what stands before",
+            "You take a mean over the axes that stand before. They hold images or heads, and each has weights of its "
+            "own.",
+            lambda q, k: (
+                _weights(q, k).mean(dim=tuple(range(q.ndim - 2)), keepdim=True)
+                if q.ndim > 2
+                else _weights(q, k)[None, None].mean((0, 1, 2, 3), keepdim=True)[0, 0]
+            ),
+            lambda q, k: _weights(q, k).mean(dim=tuple(range(q.ndim - 2))),
+            lambda q, k: _weights(q, k).mean(dim=0),
         ),
     ),
     "Each row sums to 1, and the scale is the root of the width d, however many axes stand before.",

@@ -97,6 +97,29 @@ split_heads = Exercise(
             "You give each head a part of the tokens. Every head sees *all* tokens, and a part of the channels.",
             lambda x, h: x.unflatten(1, (h, -1)),
         ),
+        Mistake(
+            "every head gets the same channels",
+            "Every head gets the first d channels. Head i must get its own: from i·d to (i+1)·d.",
+            lambda x, h: _split(x, h)[:, :1].expand(-1, h, -1, -1),
+        ),
+        Mistake(
+            "windows that overlap",
+            "Head i begins at channel i, so the heads overlap. It must begin at i·d.",
+            lambda x, h: torch.stack([x[..., i : i + x.shape[-1] // h] for i in range(h)], dim=1),
+        ),
+        Mistake(
+            "every head keeps the whole width",
+            "Every head has all D channels. The width is divided among the heads: d = D / num_heads each.",
+            lambda x, h: x[:, None].expand(-1, h, -1, -1),
+            lambda x, h: x[:, None].repeat(1, h, 1, 1),
+        ),
+        Mistake(
+            "tokens and channels exchanged first",
+            "You exchange tokens and channels before you cut, so the reshape cuts through the tokens. Cut the last "
+            "axis first, then exchange.",
+            lambda x, h: x.mT.reshape(x.shape[0], -1, h, x.shape[2] // h).transpose(1, 2),
+            lambda x, h: x.mT.reshape(x.shape[0], h, x.shape[1], -1),
+        ),
     ),
     "Head i has the channels from i·d to (i+1)·d of every token.",
 )
@@ -188,9 +211,20 @@ def _every_third(t: Tensor, h: int) -> list[Tensor]:
     return [t[..., index::3] for index in range(3)]
 
 
-def _weights_alone(x: Tensor, qkv: nn.Linear, projection: nn.Linear, num_heads: int) -> Tensor:
+def _all_weights(x: Tensor, qkv: nn.Linear, num_heads: int) -> Tensor:
     q, k, _ = (_split(t, num_heads) for t in qkv(x).chunk(3, dim=-1))
-    return package.attention_weights(q, k)
+    return package.attention_weights(q, k)  # (B, h, N, N)
+
+
+def _weights_alone(x: Tensor, qkv: nn.Linear, projection: nn.Linear, num_heads: int) -> Tensor:
+    return _all_weights(x, qkv, num_heads)
+
+
+def _with_weights(
+    x: Tensor, qkv: nn.Linear, projection: nn.Linear, num_heads: int, change: Callable[[Tensor], Tensor]
+) -> Tensor:
+    values = _split(qkv(x).chunk(3, dim=-1)[2], num_heads)
+    return projection((change(_all_weights(x, qkv, num_heads)) @ values).transpose(1, 2).flatten(2))
 
 
 multi_head_attention = Exercise(
@@ -299,6 +333,8 @@ multi_head_attention = Exercise(
             "make the D numbers of a token again.",
             _with(join=lambda heads: heads.mean(dim=1)),
             _with(join=lambda heads: heads.sum(dim=1)),
+            _with(join=lambda heads: heads.mean(dim=1).repeat(1, 1, heads.shape[1])),
+            _with(join=lambda heads: heads.sum(dim=1).repeat(1, 1, heads.shape[1])),
         ),
         Mistake(
             "the weights in place of the tokens",
@@ -320,6 +356,24 @@ multi_head_attention = Exercise(
             "PyTorch's own multi-head attention",
             "The result is right, but PyTorch made it. Here the point is to write it, step by step.",
             lambda x, qkv, projection, h: _pytorchs(x, qkv, projection, h),
+        ),
+        Mistake(
+            "the output projection twice",
+            "The output projection is applied twice.",
+            lambda x, qkv, projection, h: projection(_step_by_step(x, qkv, projection, h)),
+        ),
+        Mistake(
+            "the weights turned round",
+            "The weights are turned round before they take the values. Row i of the weights belongs to query i: "
+            "weights @ values.",
+            lambda x, qkv, projection, h: _with_weights(x, qkv, projection, h, lambda w: w.mT),
+        ),
+        Mistake(
+            "the input in place of the values",
+            "You mix the tokens themselves. Each has a value, the last third of what `qkv` gives: these are mixed.",
+            lambda x, qkv, projection, h: projection(
+                (_all_weights(x, qkv, h) @ _split(x, h)).transpose(1, 2).flatten(2)
+            ),
         ),
     ),
     "It equals PyTorch's nn.MultiheadAttention, for any number of images, tokens and heads.",

@@ -136,10 +136,18 @@ class_token_map = Exercise(
         ),
         Mistake(
             "normalised again",
-            "You made the map sum to 1. Then nobody can see how much the class token keeps from itself, and 1/N is no "
-            "longer the right mark. Give the weights as they are.",
+            "You divided the map by its sum, or by uniform attention. Then nobody can see how much the class token "
+            "keeps from itself, and 1/N is no longer the right mark. Give the weights as they are.",
             lambda w, g: (w.mean(0)[0, 1:] / w.mean(0)[0, 1:].sum()).reshape(g),
             lambda w, g: (w[:, 0, 1:] / w[:, 0, 1:].sum(-1, keepdim=True)).mean(0).reshape(g),
+            lambda w, g: (w.mean(0)[0, 1:] * w.shape[-1]).reshape(g),
+            lambda w, g: (w.mean(0)[0, 1:] * (w.shape[-1] - 1)).reshape(g),
+        ),
+        Mistake(
+            "the median of the heads",
+            "You took the median of the heads. The task asks for the mean.",
+            lambda w, g: w.quantile(0.5, dim=0)[0, 1:].reshape(g),
+            lambda w, g: w.median(dim=0).values[0, 1:].reshape(g),
         ),
     ),
     proved="It gives the same maps as course_utils, for square and other grids and any number of heads.",

@@ -90,10 +90,11 @@ mean_attention_distance = Exercise(
         ),
         Mistake(
             "squared distance",
-            "You used the squared distance. Far patches then count too much, and the result is no length in pixels. "
-            "What is missing after the sum of the squares?",
+            "You used the squared distance, or multiplied by P inside the root. The result is then no length in "
+            "pixels. What is missing after the sum of the squares, and where does P belong?",
             _with_distances(lambda g, p: _distances(g, p) ** 2),
             _with_distances(lambda g, p: p * _distances(g, 1) ** 2),
+            _with_distances(lambda g, p: _distances(g, 1) * math.sqrt(p)),
         ),
         Mistake(
             "steps along rows and columns",
@@ -128,6 +129,9 @@ mean_attention_distance = Exercise(
             "own patch left out",
             "You left out what a patch takes from itself. That is attention, too, at a distance of 0.",
             lambda w, g, p: _per_head(_off_diagonal(w[:, 1:, 1:]), _distances(g, p)),
+            lambda w, g, p: (
+                ((own := _off_diagonal(w[:, 1:, 1:])) * _distances(g, p)).sum(-1) / own.sum(-1).clamp(min=1e-9)
+            ).mean(-1),
         ),
         Mistake(
             "softmax in place of dividing",
@@ -213,12 +217,35 @@ mean_attention_distance = Exercise(
             lambda w, g, p: _per_head(w.mean(0, keepdim=True)[:, 1:, 1:], _distances(g, p))[0],
             lambda w, g, p: (_shares(w) * _distances(g, p)).sum(-1).mean(0),
             lambda w, g, p: (_shares(w) * _distances(g, p)).sum(-1).mean(-1).sum(),
+            lambda w, g, p: _per_head(w.mean(0, keepdim=True)[:, 1:, 1:], _distances(g, p)).expand(len(w)),
         ),
         Mistake(
             "rows and columns of the grid exchanged",
             "Your patches stand in the wrong places. The grid is (rows, columns), and patches are numbered row by row. "
             "On a square grid this does not show.",
             _with_distances(lambda g, p: _distances((g[1], g[0]), p)),
+        ),
+        Mistake(
+            "one row only",
+            "You took the row of one patch only. The distance of a head is the mean over all patches that take.",
+            lambda w, g, p: (_shares(w)[:, 0] * _distances(g, p)[0]).sum(-1),
+            lambda w, g, p: (w[:, 1, 1:] * _distances(g, p)[0]).sum(-1),
+        ),
+        Mistake(
+            "the largest weight alone",
+            "You took the distance to the patch with the largest weight. All patches count, each by its weight.",
+            lambda w, g, p: (
+                _distances(g, p)
+                .expand(len(w), -1, -1)
+                .gather(2, w[:, 1:, 1:].argmax(-1, keepdim=True))[..., 0]
+                .mean(-1)
+            ),
+        ),
+        Mistake(
+            "from edge to edge",
+            "You measured from the edge of a patch to the edge of the other. The task asks for the distance of their "
+            "centres.",
+            _with_distances(lambda g, p: (_distances(g, p) - p).clamp(min=0)),
         ),
     ),
     proved="It gives the same as course_utils, in pixels, for square and other grids.",

@@ -30,6 +30,18 @@ def _product(layers: Tensor) -> Tensor:
     return result
 
 
+def _unbracketed(weights: Tensor) -> Tensor:
+    identity = torch.eye(weights.shape[-1])
+    result = identity
+    for layer in weights.mean(dim=1):
+        result = layer + identity / 2 @ result
+    return result
+
+
+def _every_step(weights: Tensor) -> Tensor:
+    return torch.stack([_product(_mixing(weights[: n + 1])) for n in range(len(weights))])
+
+
 rollout = Exercise(
     name="rollout",
     answer=lambda weights: maps.rollout(weights),
@@ -54,9 +66,12 @@ rollout = Exercise(
         ),
         Mistake(
             "sum instead of average",
-            "You added the identity but did not divide. Each row of A + I sums to 2, so after L layers each row of "
-            "your result sums to 2 to the power L. Every row must sum to 1.",
+            "You added the identity but did not divide the whole sum by 2. Each row of A + I sums to 2, so after L "
+            "layers each row of your result sums to 2 to the power L. Every row must sum to 1. Where are your "
+            "brackets?",
             lambda w: _product(2 * _mixing(w)),
+            lambda w: _product(w.mean(1) + torch.eye(w.shape[-1]) / 2),
+            lambda w: _product(w.mean(1) / 2 + torch.eye(w.shape[-1])),
         ),
         Mistake(
             "only one layer",
@@ -84,6 +99,7 @@ rollout = Exercise(
             "input of the next: that is a product of matrices.",
             lambda w: _mixing(w).mean(0),
             lambda w: _mixing(w).sum(0),
+            lambda w: torch.matrix_power(_mixing(w).mean(0), len(w)),
         ),
         Mistake(
             "residual connection only once",
@@ -97,6 +113,7 @@ rollout = Exercise(
             "the heads.",
             lambda w: _product((w.amax(1) + torch.eye(w.shape[-1])) / 2),
             lambda w: _product(maps.rollout(w[:, None], head_fusion="max")),
+            lambda w: _product((m := w.amax(1) + torch.eye(w.shape[-1])) / m.sum(-1, keepdim=True)),
         ),
         Mistake(
             "one head only",
@@ -150,6 +167,7 @@ rollout = Exercise(
             "Your result lies on its side: its columns sum to 1, not its rows. Row = the token after the last layer "
             "that takes, column = the token of the input.",
             lambda w: _product(_mixing(w)).mT,
+            lambda w: _product(_mixing(w.mT)),
         ),
         Mistake(
             "identity taken away at the end",
@@ -169,6 +187,33 @@ rollout = Exercise(
             "the last two axes of (L, N, N), and they do not fit.",
             lambda w: _product(w.mean(1) / w.mean(1).sum(-1)),
             lambda w: _product(2 * _mixing(w) / (2 * _mixing(w)).sum(-1)),
+        ),
+        Mistake(
+            "the product before the sum",
+            "The matrix product is computed before the sum, so it meets the identity alone. Put brackets around the "
+            "sum: first mix, then multiply.",
+            _unbracketed,
+        ),
+        Mistake(
+            "ones in place of the identity",
+            "You added a matrix full of ones. The identity has ones on its diagonal only: a token keeps *itself*.",
+            lambda w: _product((w.mean(1) + 1) / 2),
+        ),
+        Mistake(
+            "the first layer without the identity",
+            "Your start value is the first layer as it is. It has a residual connection too: mix the identity into "
+            "every layer.",
+            lambda w: _product(_mixing(w)[1:]) @ w[0].mean(0),
+        ),
+        Mistake(
+            "two layers written in",
+            "Your code multiplies two layers, whatever there is. Loop over all layers.",
+            lambda w: _product(_mixing(w)[:2]),
+        ),
+        Mistake(
+            "every step is kept",
+            "You return the product after each layer. The task asks for the last one, (N, N).",
+            _every_step,
         ),
     ),
     proved="It gives the same as course_utils, for any number of layers and heads, and every row sums to 1.",

@@ -69,6 +69,11 @@ def _layer_norm_examples() -> list[tuple[Tensor, Tensor, Tensor, float]]:
     ]
 
 
+def _by_distance(x: Tensor, eps: float) -> Tensor:
+    centred = x - x.mean(dim=-1, keepdim=True)
+    return centred / (centred.abs().mean(dim=-1, keepdim=True) + eps)
+
+
 layer_norm = Exercise(
     "layer_norm",
     blocks.layer_norm,
@@ -128,8 +133,8 @@ layer_norm = Exercise(
         ),
         Mistake(
             "eps is missing",
-            "eps does not occur in your result. A token whose numbers are all equal has variance 0: what would your "
-            "code divide by?",
+            "The argument eps does not count in your result: it is missing, or another number stands in its place. A "
+            "token whose numbers are all equal has variance 0: what would your code divide by?",
             lambda x, w, b, eps: _normalised(x) * w + b,
         ),
         Mistake(
@@ -168,6 +173,17 @@ layer_norm = Exercise(
             "PyTorch's own layer does the work here. Write it with mean, variance and root.",
             lambda x, w, b, eps: F.layer_norm(x, x.shape[-1:], w, b, eps),
         ),
+        Mistake(
+            "1 is added to the weight",
+            "You multiply by 1 + weight, as some language models do. Here the weight is the factor itself.",
+            lambda x, w, b, eps: _normalised(x, eps=eps) * (1 + w) + b,
+        ),
+        Mistake(
+            "the mean distance in place of the root",
+            "You divide by the mean of the absolute distances. The standard deviation is the root of the mean of the "
+            "*squares*.",
+            lambda x, w, b, eps: _by_distance(x, eps) * w + b,
+        ),
     ),
     "Each token has its own mean and variance, then come scale and shift: your function equals nn.LayerNorm.",
     run=_with_any_axes,
@@ -187,6 +203,10 @@ def _gelu_examples() -> list[tuple[Tensor]]:
         (torch.linspace(-6, 6, 25),),
         (torch.tensor([[[-1000.0, 0.0, 0.1]], [[0.25, 1000.0, -0.5]]]),),
     ]
+
+
+def _below(x: Tensor) -> Tensor:
+    return 0.5 * (1 + torch.erf(x / math.sqrt(2)))
 
 
 gelu = Exercise(
@@ -253,6 +273,40 @@ gelu = Exercise(
             "PyTorch's own",
             "PyTorch's own GELU does the work here. Write it with `torch.erf`.",
             F.gelu,
+        ),
+        Mistake(
+            "divided by another number inside erf",
+            "The number inside erf is not right: x is divided by the root of 2, not by 2, and not multiplied by it.",
+            lambda x: x * 0.5 * (1 + torch.erf(x / 2)),
+            lambda x: x * 0.5 * (1 + torch.erf(x * math.sqrt(2))),
+            lambda x: x * 0.5 * (1 + torch.erf(2 * x)),
+        ),
+        Mistake(
+            "the half belongs to both",
+            "Only the 1 is halved. The half belongs to the whole bracket, 1 + erf: where do your brackets stand?",
+            lambda x: x * (0.5 + torch.erf(x / math.sqrt(2))),
+            lambda x: x * 0.5 + torch.erf(x / math.sqrt(2)),
+            lambda x: 0.5 * x + x * torch.erf(x / math.sqrt(2)),
+        ),
+        Mistake(
+            "the density in place of the probability",
+            "You multiply by the density, the height of the bell curve at x. The probability of being below x is the "
+            "area under it, and that is made from `torch.erf`.",
+            lambda x: x * torch.exp(-(x**2) / 2) / math.sqrt(2 * math.pi),
+        ),
+        Mistake(
+            "cut off below",
+            "Far below 0 you set the result to 0. It is nearly 0 there, but not exactly, and a corner comes into the "
+            "curve. Use the same formula for every x.",
+            *(lambda x, least=least: torch.where(x < least, 0.0, x * _below(x)) for least in (-1, -2, -3, -4)),
+        ),
+        Mistake(
+            "x is standardised first",
+            "You take mean and deviation of x away first. GELU looks at each number alone: it must not depend on the "
+            "numbers beside it.",
+            lambda x: x * _below((x - x.mean()) / x.std(unbiased=False)),
+            lambda x: x * _below((x - x.mean()) / (x.std(unbiased=False) + 1e-6)),
+            lambda x: x * _below((x - x.mean()) / x.std()),
         ),
     ),
     "Every number is multiplied by the probability that a standard normal number is below it: the exact GELU.",

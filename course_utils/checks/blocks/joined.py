@@ -71,6 +71,11 @@ def _first_residual_missing(x: Tensor, n1: Callable, a: Callable, n2: Callable, 
     return x + m(n2(x))
 
 
+def _halved(x: Tensor, n1: Callable, a: Callable, n2: Callable, m: Callable) -> Tensor:
+    x = (x + a(n1(x))) / 2
+    return (x + m(n2(x))) / 2
+
+
 pre_norm_block = Exercise(
     "pre_norm_block",
     _pre_norm_block,
@@ -141,6 +146,42 @@ pre_norm_block = Exercise(
             lambda x, n1, a, n2, m: _pre_norm_block(x, n2, m, n1, a),
             lambda x, n1, a, n2, m: _pre_norm_block(x, n1, m, n2, a),
         ),
+        Mistake(
+            "one norm is missing",
+            "One of the two norms is not used. Each branch has a norm at its entrance.",
+            lambda x, n1, a, n2, m: _pre_norm_block(x, n1, a, lambda y: y, m),
+            lambda x, n1, a, n2, m: _pre_norm_block(x, lambda y: y, a, n2, m),
+        ),
+        Mistake(
+            "the branches alone",
+            "You return what the branches put out, without the stream that came in. Each branch is *added* to the "
+            "stream.",
+            lambda x, n1, a, n2, m: _pre_norm_block(x, n1, a, n2, m) - x,
+        ),
+        Mistake(
+            "the input added once more",
+            "The input is in your result one time too often. There are two additions: attention to x, and the MLP to "
+            "what came of that.",
+            lambda x, n1, a, n2, m: _pre_norm_block(x, n1, a, n2, m) + x,
+        ),
+        Mistake(
+            "a mean in place of a sum",
+            "You divide the sum of stream and branch by 2. It is a plain sum: the stream must pass unchanged.",
+            lambda x, n1, a, n2, m: _halved(x, n1, a, n2, m),
+        ),
+        Mistake(
+            "attention twice",
+            "Attention is applied twice, one time after the other. A block calls it once.",
+            lambda x, n1, a, n2, m: _pre_norm_block(x, n1, lambda y: a(n1(a(y))), n2, m),
+            lambda x, n1, a, n2, m: _pre_norm_block(x, n1, lambda y: a(a(y)), n2, m),
+        ),
+        Mistake(
+            "the first part of a result taken",
+            "You take [0] of what a branch puts out. Here the functions return tokens, and not a pair, so [0] takes "
+            "the first image only.",
+            lambda x, n1, a, n2, m: _pre_norm_block(x, n1, lambda y: a(y)[0], n2, lambda y: m(y)[0]),
+            lambda x, n1, a, n2, m: _pre_norm_block(x, n1, lambda y: a(y)[0], n2, m),
+        ),
     ),
     "Two branches, each behind its own norm, each added to the residual stream.",
 )
@@ -177,10 +218,13 @@ drop_path = Exercise(
         ),
         Mistake(
             "keeps what should be dropped",
-            "You keep the images that should be dropped. An image is dropped with probability `rate`, so it is the "
-            "small draws, those below `rate`, that are dropped.",
+            "You keep images that should be dropped. An image is dropped with probability `rate`: it is the small "
+            "draws, those below `rate` (not below 1 - `rate`), that are dropped.",
             lambda x, draw, rate: x * (draw < rate).view(-1, 1, 1) / (1 - rate),
             lambda x, draw, rate: x * (draw < rate).view(-1, 1, 1) / rate,
+            lambda x, draw, rate: x * (draw < 1 - rate).view(-1, 1, 1) / (1 - rate),
+            lambda x, draw, rate: x * (draw >= 1 - rate).view(-1, 1, 1) / (1 - rate),
+            lambda x, draw, rate: x * (draw > 1 - rate).view(-1, 1, 1) / (1 - rate),
         ),
         Mistake(
             "multiplied, not divided",
@@ -218,6 +262,32 @@ drop_path = Exercise(
             "An image whose draw *equals* `rate` is dropped too. Only those below `rate` should be: with a rate of 0 "
             "and a draw of 0, nothing may be lost.",
             lambda x, draw, rate: x * (draw > rate).view(-1, 1, 1) / (1 - rate),
+        ),
+        Mistake(
+            "multiplied by the draw",
+            "You multiply by the random number itself. It only decides: an image is kept whole, or it is 0.",
+            lambda x, draw, rate: x * draw.view(-1, 1, 1) / (1 - rate),
+            lambda x, draw, rate: x * draw.view(-1, 1, 1),
+        ),
+        Mistake(
+            "dropped images are left out",
+            "You leave the dropped images out of the batch. The shape must stay (B, N, D): their branch becomes 0.",
+            lambda x, draw, rate: x[draw >= rate] / (1 - rate),
+            lambda x, draw, rate: x[draw >= rate],
+        ),
+        Mistake(
+            "one decision for all images",
+            "One random number decides for all images. Each image has its own.",
+            lambda x, draw, rate: x * (draw[:1] >= rate).view(-1, 1, 1) / (1 - rate),
+            lambda x, draw, rate: x * (draw[-1:] >= rate).view(-1, 1, 1) / (1 - rate),
+            lambda x, draw, rate: x * (draw.mean() >= rate) / (1 - rate),
+            lambda x, draw, rate: x * (draw >= rate).any() / (1 - rate),
+            lambda x, draw, rate: x * (draw >= rate).all() / (1 - rate),
+        ),
+        Mistake(
+            "dropped images keep their branch",
+            "The dropped images keep their branch as it is. It should be 0 for them.",
+            lambda x, draw, rate: torch.where((draw >= rate).view(-1, 1, 1), x / (1 - rate), x),
         ),
     ),
     "Whole images leave the branch, and the expected value stays the same.",

@@ -81,6 +81,11 @@ add_class_token = Exercise(
             "that your function is given.",
             lambda t, c: F.pad(t, (0, 0, 1, 0)),
         ),
+        Mistake(
+            "only the first image gets it",
+            "Only the first image gets the class token, the others get something else. Every image needs a copy of it.",
+            lambda t, c: torch.cat([torch.cat([c, torch.zeros(len(t) - 1, *c.shape[1:])]), t], dim=1),
+        ),
     ),
     "Each image has the class token at index 0 and its patches behind it, in their order, for any batch.",
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -74,12 +76,16 @@ position_similarity = Exercise(
         ),
         Mistake(
             "lengths below 1 kept",
-            "Long codes are right, short ones are not: a length below 1 is taken for 1. Divide by the length itself, "
-            "whatever it is.",
+            "Long codes are right, short ones are not: a length below 1 is taken for 1, or something is added to "
+            "it. Divide by the length itself, whatever it is.",
             lambda c: (c / _lengths(c).clamp(min=1)) @ (c / _lengths(c).clamp(min=1)).T,
             lambda c: c @ c.T / (_lengths(c) @ _lengths(c).T).clamp(min=1),
             lambda c: c @ c.T / (_lengths(c) @ _lengths(c).T + 1),
             lambda c: (c / (_lengths(c) + 1)) @ (c / (_lengths(c) + 1)).T,
+            *(
+                lambda c, small=small: (c / (_lengths(c) + small)) @ (c / (_lengths(c) + small)).T
+                for small in (1e-1, 1e-2, 1e-3, 1e-4)
+            ),
         ),
         Mistake(
             "transpose forgotten",
@@ -108,6 +114,7 @@ position_similarity = Exercise(
             "same. Take the codes as they are.",
             torch.corrcoef,
             lambda c: _cosine(c - c.mean(dim=1, keepdim=True)),
+            lambda c: _cosine(c - c.mean(dim=0)),
         ),
         Mistake(
             "distances",
@@ -115,6 +122,34 @@ position_similarity = Exercise(
             "codes.",
             lambda c: torch.cdist(c, c),
             lambda c: torch.cdist(F.normalize(c, dim=1), F.normalize(c, dim=1)),
+            lambda c: 1 - torch.cdist(c, c),
+            lambda c: 1 / (1 + torch.cdist(c, c)),
+        ),
+        Mistake(
+            "angles",
+            "These are angles: 0 for equal codes. The cosine of the angle is asked, 1 for equal codes.",
+            lambda c: _cosine(c).clamp(-1, 1).acos(),
+        ),
+        Mistake(
+            "another length",
+            "You divide by the sum of the absolute values. A length is the root of the sum of the squares, so that "
+            "the diagonal is 1.",
+            lambda c: F.normalize(c, p=1, dim=1) @ F.normalize(c, p=1, dim=1).T,
+        ),
+        Mistake(
+            "a softmax",
+            "You take a softmax of the dot products, as attention does. Here only lengths are divided out: the "
+            "diagonal is 1.",
+            lambda c: (c @ c.T).softmax(dim=-1),
+            lambda c: (c @ c.T / c.shape[1] ** 0.5).softmax(dim=-1),
+        ),
+        Mistake(
+            "half of the table is empty",
+            "Half of your table is 0. The similarity of a with b is that of b with a: fill both.",
+            lambda c: _cosine(c).tril(),
+            lambda c: _cosine(c).triu(),
+            lambda c: _cosine(c).tril(-1),
+            lambda c: _cosine(c).triu(1),
         ),
     ),
     "Every code is compared with every other by its direction alone, from -1 to 1.",
@@ -170,6 +205,17 @@ def _summed(grid: tuple[int, int], embed_dim: int, base: float) -> Tensor:
     rows, columns = grid_coordinates(grid).unbind(1)
     speeds = frequencies(embed_dim // 2, base)
     return _waves(rows, speeds) + _waves(columns, speeds)
+
+
+def _of_places(
+    grid: tuple[int, int], embed_dim: int, base: float, places: Callable[..., tuple[Tensor, Tensor]]
+) -> Tensor:
+    """The code with rows and columns found in another way, from the numbers of the patches."""
+    return _joined(*places(torch.arange(grid[0] * grid[1]), *grid), frequencies(embed_dim // 4, base))
+
+
+def _as_shares(n: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    return n // columns / max(1, rows - 1), n % columns / max(1, columns - 1)
 
 
 sincos_2d = Exercise(
@@ -270,6 +316,35 @@ sincos_2d = Exercise(
             "The waves of row and column are added, so (0, 1) and (1, 0) get the same code. Give each a half of the "
             "width and join the halves.",
             _summed,
+        ),
+        Mistake(
+            "row found with the number of rows",
+            "The row of patch n is n divided by the number of *columns*, and its column is the rest. You divide by "
+            "the number of rows: that is right for square grids only.",
+            lambda g, d, b: _of_places(g, d, b, lambda n, rows, columns: (n // rows, n % rows)),
+        ),
+        Mistake(
+            "places from 0 to 1",
+            "You scale rows and columns to go from 0 to 1. Here they count patches: 0, 1, 2, ...",
+            lambda g, d, b: _of_places(g, d, b, _as_shares),
+        ),
+        Mistake(
+            "the grid not flattened",
+            "Your codes still stand in rows and columns. The result has two axes, (rows * columns, D), for tokens "
+            "come in one line.",
+            lambda g, d, b: embeddings.sincos_2d(g, d, b).reshape(*g, d),
+        ),
+        Mistake(
+            "a code for the class token",
+            "There is one code too many, in front. The class token is no part of the grid: here only the patches get "
+            "codes.",
+            lambda g, d, b: F.pad(embeddings.sincos_2d(g, d, b), (0, 0, 1, 0)),
+        ),
+        Mistake(
+            "too many speeds, then cut",
+            "You compute more codes than there is room for, and cut what is too much: the columns lose their part. "
+            "Each axis has D/2 numbers, so D/4 speeds.",
+            lambda g, d, b: embeddings.sincos_2d(g, 2 * d, b)[:, :d],
         ),
     ),
     "Row in the first half, column in the second, for every patch in raster order and any grid, width and base.",

@@ -59,6 +59,14 @@ embed = Exercise(
             lambda i, p, w, b, c, e: class_token_first(i.reshape(len(i), -1, w.shape[1]) @ w.T + b, c) + e,
         ),
         Mistake(
+            "a bare reshape of a convolution",
+            "A convolution gives (B, D, rows, columns), and a bare reshape to (B, N, D) mixes the numbers of several "
+            "tokens. Flatten the grid, then exchange the last two axes.",
+            lambda i, p, w, b, c, e: (
+                class_token_first(F.conv2d(i, w.reshape(len(w), -1, p, p), b, p).reshape(len(i), -1, len(w)), c) + e
+            ),
+        ),
+        Mistake(
             "patches in another order",
             "The numbers in your patches, or the patches themselves, stand in another order than in `patchify`: "
             "patches row by row, and in each patch channel, row, column.",
@@ -110,6 +118,7 @@ embed = Exercise(
             "the first patch.",
             lambda i, p, w, b, c, e: class_token_first(_linear(i, p, w, b) + e[:, :-1], c),
             lambda i, p, w, b, c, e: class_token_first(_linear(i, p, w, b), c) + e.roll(-1, 1),
+            lambda i, p, w, b, c, e: class_token_first(_linear(i, p, w, b), c) + e.roll(1, 1),
         ),
         Mistake(
             "the class token at the end",
@@ -161,6 +170,20 @@ embed = Exercise(
             "You return the tokens of the first image only. Keep the axis of the batch: (B, N + 1, D).",
             lambda i, p, w, b, c, e: _embed(i, p, w, b, c, e)[0],
             lambda i, p, w, b, c, e: _embed(i, p, w, b, c, e)[:1],
+        ),
+        Mistake(
+            "the codes added twice",
+            "The position codes are in the result twice. Add them once, to all tokens together.",
+            lambda i, p, w, b, c, e: _embed(i, p, w, b, c, 2 * e),
+            lambda i, p, w, b, c, e: _embed(i, p, w, b, c, e) + F.pad(e[:, 1:], (0, 0, 1, 0)),
+        ),
+        Mistake(
+            "a ReLU behind the projection",
+            "Negative numbers are cut off behind the projection. The embedding is linear: a matrix and a bias, "
+            "nothing else.",
+            lambda i, p, w, b, c, e: class_token_first(_linear(i, p, w, b).relu(), c) + e,
+            lambda i, p, w, b, c, e: _embed(i, p, w, b, c, e).relu(),
+            lambda i, p, w, b, c, e: class_token_first(F.gelu(_linear(i, p, w, b)), c) + e,
         ),
     ),
     "It is the whole embedding layer: for any batch, image size, patch size and width.",

@@ -77,6 +77,11 @@ learning_rate_at = Exercise(
                 if step <= warmup_steps
                 else _schedule()(step, total_steps, peak, warmup_steps)
             ),
+            lambda step, total_steps, peak, warmup_steps: (
+                peak * (step + 1) / max(1, warmup_steps)
+                if step <= warmup_steps
+                else _schedule()(step, total_steps, peak, warmup_steps)
+            ),
         ),
         Mistake(
             "the warm-up does not reach the peak",
@@ -103,6 +108,10 @@ learning_rate_at = Exercise(
                 )
                 for floor in (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
             ),
+            *(
+                lambda step, total, peak, warmup, share=share: max(share * peak, _schedule()(step, total, peak, warmup))
+                for share in (1e-4, 1e-3, 1e-2, 1e-1)
+            ),
         ),
         Mistake(
             "the cosine counts from step 0",
@@ -111,6 +120,9 @@ learning_rate_at = Exercise(
             _schedule(progress=lambda step, total, warmup: step / (total - 1)),
             _schedule(progress=lambda step, total, warmup: step / total),
             _schedule(progress=lambda step, total, warmup: step / (total - warmup)),
+            lambda step, total, peak, warmup: (
+                peak * min(1, (step + 1) / max(1, warmup)) * (1 + math.cos(math.pi * step / (total - 1))) / 2
+            ),
         ),
         Mistake(
             "a straight line",
@@ -157,6 +169,36 @@ learning_rate_at = Exercise(
             "the peak is left out",
             "Your curve has the right form, but its top is always 1. Stretch it to the height of `peak`.",
             lambda step, total_steps, peak, warmup_steps: _schedule()(step, total_steps, 1.0, warmup_steps),
+            lambda step, total, peak, warmup: _schedule()(step, total, peak if step < warmup else 1.0, warmup),
+            lambda step, total, peak, warmup: _schedule()(step, total, 1.0 if step < warmup else peak, warmup),
+        ),
+        Mistake(
+            "the fall begins one step early",
+            "Your t is not 0 in the first step after the warm-up: the fall begins one step too early. Count how many "
+            "steps have passed since then: none.",
+            _schedule(progress=lambda step, total, warmup: (step - warmup + 1) / (total - warmup)),
+            _schedule(progress=lambda step, total, warmup: min(1, (step - warmup + 1) / (total - 1 - warmup))),
+        ),
+        Mistake(
+            "a warm-up where there is none",
+            "With `warmup_steps=0` the fall begins at once: step 0 has t = 0, step 1 the next. You make one step of "
+            "warm-up of it, so everything comes one step late.",
+            lambda step, total, peak, warmup: _schedule()(step, total, peak, max(1, warmup)),
+        ),
+        Mistake(
+            "the cosine rises",
+            "After the warm-up your rate begins at 0 and rises to the peak: there is a minus before the cosine.",
+            _schedule(fall=lambda progress: 0.5 * (1 - math.cos(math.pi * progress))),
+        ),
+        Mistake(
+            "whole-number division",
+            "`//` throws the rest away: 1 // 2 is 0. Here fractions are needed: `/`.",
+            lambda step, total, peak, warmup: _schedule(
+                rise=lambda step, warmup: (step + 1) // warmup,
+                progress=lambda step, total, warmup: (step - warmup) // (total - 1 - warmup),
+            )(step, total, peak, warmup),
+            _schedule(progress=lambda step, total, warmup: (step - warmup) // (total - 1 - warmup)),
+            _schedule(rise=lambda step, warmup: (step + 1) // warmup),
         ),
     ),
     "It rises to the peak, falls along half a cosine, and the last step ends exactly at 0.",

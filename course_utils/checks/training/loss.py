@@ -160,6 +160,53 @@ cross_entropy = Exercise(
             lambda logits, labels: -_right(_naive(logits), labels).mean(),
             lambda logits, labels: (logits.exp().sum(dim=1).log() - _right(logits, labels)).mean(),
         ),
+        Mistake(
+            "large logits are cut off",
+            "You cut the logits off at some number. Then a model that is sure and wrong is told a smaller loss than "
+            "it has. `log_softmax` needs no such help.",
+            *(
+                lambda logits, labels, most=most: F.nll_loss(logits.clamp(-most, most).log_softmax(dim=1), labels)
+                for most in (10, 20, 30, 50, 80, 88, 100)
+            ),
+        ),
+        Mistake(
+            "one maximum for the whole batch",
+            "You take the largest logit of the whole batch away. A row that lies far below it becomes exp(-1000) = 0 "
+            "everywhere, and the logarithm of 0 is minus infinity. Each row needs its own largest number.",
+            lambda logits, labels: -_right(_naive(logits - logits.max()), labels).mean(),
+            lambda logits, labels: (
+                (logits - logits.max()).exp().sum(1).log() - _right(logits - logits.max(), labels)
+            ).mean(),
+        ),
+        Mistake(
+            "the logarithm of the mean",
+            "You take the mean of the probabilities, then the logarithm. Each image has a loss of its own: first the "
+            "logarithm, then the mean.",
+            lambda logits, labels: -_right(logits.softmax(dim=1), labels).mean().log(),
+            lambda logits, labels: -_right(logits.softmax(dim=1), labels).log().mean().exp(),
+        ),
+        Mistake(
+            "one loss for each image",
+            "You return one loss for each image, (B,). One number is asked: their mean.",
+            *_three_ways(lambda logs, labels: -_right(logs, labels)),
+        ),
+        Mistake(
+            "the entropy of the model",
+            "Your loss is the entropy of the model's own answer: it says how sure the model is, not whether it is "
+            "right. The label must come in.",
+            *_three_ways(lambda logs, labels: -(logs.exp() * logs).sum(dim=1).mean()),
+        ),
+        Mistake(
+            "divided by one less",
+            "You divide by the number of images less 1. A mean divides by their number.",
+            *_three_ways(lambda logs, labels: -_right(logs, labels).sum() / max(1, len(labels) - 1)),
+        ),
+        Mistake(
+            "only one image counts",
+            "Only the first image of the batch counts in your loss, or only the last. Take the mean over all.",
+            *_three_ways(lambda logs, labels: -_right(logs, labels)[0]),
+            *_three_ways(lambda logs, labels: -_right(logs, labels)[-1]),
+        ),
     ),
     "The mean over the images, equal to F.cross_entropy, also for large logits.",
     forbidden=("cross_entropy", "cross_entropy_loss"),

@@ -127,6 +127,38 @@ def _both(*arguments: Any, **slips: Any) -> tuple[Loop, Loop]:
     return _loop(*arguments, **slips), _loop(*arguments, **slips, mode=False)
 
 
+def _late_mode(model: nn.Module, optimizer: torch.optim.Optimizer, batches: list[tuple[Tensor, Tensor]]) -> Any:
+    first = _loop(mode=False)(model, optimizer, batches[:1])
+    return first + _loop()(model, optimizer, batches[1:])
+
+
+def _sum_shown_as_mean(model: nn.Module, optimizer: torch.optim.Optimizer, batches: list[Any]) -> Any:
+    losses = _loop(loss=lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum"))
+    return [loss / len(batch[1]) for loss, batch in zip(losses(model, optimizer, batches), batches, strict=True)]
+
+
+def _own_sgd(model: nn.Module, optimizer: torch.optim.Optimizer, batches: list[tuple[Tensor, Tensor]]) -> Any:
+    own = torch.optim.SGD(model.parameters(), lr=optimizer.param_groups[0]["lr"])
+    return _loop()(model, own, batches)
+
+
+def _rounding_loop(digits: int) -> Loop:
+    return _loop(finish=lambda losses: [round(loss, digits) for loss in losses])
+
+
+def _loop_forgetting(often: int) -> Loop:
+    """Forget the gradients now and then only."""
+
+    def train(model: nn.Module, optimizer: torch.optim.Optimizer, batches: list[tuple[Tensor, Tensor]]) -> Any:
+        losses: list[float] = []
+        for first in range(0, len(batches), often):
+            optimizer.zero_grad()
+            losses += _loop("backward step")(model, optimizer, batches[first : first + often])
+        return losses
+
+    return train
+
+
 def _all_in_one(mode: bool) -> Loop:
     def train(model: nn.Module, optimizer: torch.optim.Optimizer, batches: list[tuple[Tensor, Tensor]]) -> Any:
         if mode:
@@ -219,6 +251,7 @@ train_steps = Exercise(
             "Your loss is the sum over the batch, so a larger batch makes longer steps. `F.cross_entropy` takes the "
             "mean if it is not told otherwise.",
             *_both(loss=lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum")),
+            _sum_shown_as_mean,
         ),
         Mistake(
             "one step for all batches",
@@ -232,6 +265,47 @@ train_steps = Exercise(
             "The model is still in evaluation mode, as a test may leave it. Drop-out then does nothing. "
             "Which call of the model, before the loop, puts it into training mode?",
             _loop(mode=False),
+        ),
+        Mistake(
+            "training mode after the first batch",
+            "The first batch is still learned from in evaluation mode: `model.train()` comes too late. Call it before "
+            "the loop.",
+            _late_mode,
+        ),
+        Mistake(
+            "a running mean",
+            "Your list holds the mean of all losses so far. One loss for each batch is asked, that of this batch "
+            "alone.",
+            *_both(finish=lambda losses: [sum(losses[: n + 1]) / (n + 1) for n in range(len(losses))]),
+            *_both(finish=lambda losses: [sum(losses[: n + 1]) for n in range(len(losses))]),
+        ),
+        Mistake(
+            "two steps for each batch",
+            "You take two steps for each batch. One gradient, one step.",
+            *_both("backward step step forget"),
+            *_both("backward backward step forget"),
+        ),
+        Mistake(
+            "the optimiser is not used",
+            "Your loop changes the weights by itself, or with an optimiser of its own, as SGD does. Use the one that "
+            "is given: it may be another kind, such as AdamW.",
+            _own_sgd,
+        ),
+        Mistake(
+            "forgotten only now and then",
+            "The gradients are not forgotten before every batch, so some steps still go where the one before went.",
+            _loop_forgetting(2),
+        ),
+        Mistake(
+            "a batch left out",
+            "The last batch, or the first one, is not learned from.",
+            *_both(most=-1),
+            lambda model, optimizer, batches: _loop()(model, optimizer, batches[1:]),
+        ),
+        Mistake(
+            "the losses are rounded",
+            "Your losses are rounded. Return them as they are.",
+            *map(_rounding_loop, range(4)),
         ),
     ),
     "Each batch: loss, gradients, one step, and a clean start for the next.",

@@ -89,6 +89,8 @@ confusion_matrix = Exercise(
                 _matrix(predicted, labels, num_classes)
                 / _matrix(predicted, labels, num_classes).sum(dim=1, keepdim=True).clamp(min=1)
             ),
+            lambda predicted, labels, num_classes: 100 * _matrix(predicted, labels, num_classes) // len(labels),
+            lambda predicted, labels, num_classes: 100 * _matrix(predicted, labels, num_classes) / len(labels),
         ),
         Mistake(
             "the size comes from the data",
@@ -101,6 +103,39 @@ confusion_matrix = Exercise(
             lambda predicted, labels, num_classes: (
                 (labels * num_classes + predicted).bincount().reshape(num_classes, num_classes)
             ),
+        ),
+        Mistake(
+            "counted in both directions",
+            "You count each mistake twice, once in each direction. Cat taken for dog and dog taken for cat are two "
+            "different cells.",
+            lambda predicted, labels, k: (
+                (both := _matrix(predicted, labels, k) + _matrix(labels, predicted, k)) - both.diagonal().diag() // 2
+            ),
+        ),
+        Mistake(
+            "an image left out",
+            "The last image is not counted, or the first. `range(len(labels) - 1)` stops one place too early.",
+            lambda predicted, labels, k: _matrix(predicted[:-1], labels[:-1], k),
+            lambda predicted, labels, k: _matrix(predicted[1:], labels[1:], k),
+        ),
+        Mistake(
+            "the counts overflow",
+            "In one cell more than 255 images are counted, and your numbers are too short for it (uint8 ends at 255, "
+            "int8 at 127). Use torch.int64.",
+            lambda predicted, labels, k: _matrix(predicted, labels, k).to(torch.uint8).long(),
+            lambda predicted, labels, k: _matrix(predicted, labels, k).to(torch.int8).long(),
+        ),
+        Mistake(
+            "all rows are the same list",
+            "All your rows are one and the same list: `[[0] * K] * K` makes one row and shows it K times. Make a new "
+            "list for each row, or use torch.zeros.",
+            lambda predicted, labels, k: _matrix(predicted, labels, k).sum(dim=0).expand(k, k),
+        ),
+        Mistake(
+            "every label with every prediction",
+            "You count every label with every prediction, N times N pairs. Image i has one label and one prediction: "
+            "go through both lists side by side.",
+            lambda predicted, labels, k: labels.bincount(minlength=k)[:, None] * predicted.bincount(minlength=k),
         ),
     ),
     "Every pair is counted, every class has its row and its column, and a row is what the image shows.",

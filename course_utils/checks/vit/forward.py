@@ -1,8 +1,7 @@
-"""The shapes on the way through a ViT, and the way itself."""
+"""The forward pass."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,99 +12,6 @@ from course_utils.model.config import ViTConfig
 from course_utils.model.vit import VisionTransformer
 
 Shape = tuple[int, ...]
-
-
-# ---- shapes_of_forward
-
-
-def _shapes(image_shape: Shape, patch_size: int, embed_dim: int, num_classes: int) -> dict[str, Shape]:
-    """Run a model without numbers, and look."""
-    b, c, height, width = image_shape
-    config = ViTConfig((height, width), patch_size, c, num_classes, embed_dim, depth=1, num_heads=1)
-    with torch.device("meta"):
-        found = VisionTransformer(config).intermediates(torch.zeros(image_shape))
-    names = {"patch tokens": "patch_embedding", "tokens": "embeddings", "pooled": "pooled", "logits": "logits"}
-    shapes = {name: tuple(found[part].shape) for name, part in names.items()}
-    return {"patches": (b, config.num_patches, config.patch_dim), **shapes}
-
-
-def _wrong_shapes(change: Callable[..., dict[str, Shape]]) -> Callable[..., dict[str, Shape]]:
-    """Make an imitation: ``change`` gets B, patches, numbers in a patch, D, K, C, P, rows, columns."""
-
-    def imitation(image_shape: Shape, patch_size: int, embed_dim: int, num_classes: int) -> dict[str, Shape]:
-        b, c, height, width = image_shape
-        rows, columns, d, k = height // patch_size, width // patch_size, embed_dim, num_classes
-        n, p = rows * columns, c * patch_size**2
-        right = {"patches": (b, n, p), "patch tokens": (b, n, d), "tokens": (b, n + 1, d), "pooled": (b, d)}
-        return right | {"logits": (b, k)} | change(b, n, p, d, k, c, patch_size, rows, columns)
-
-    return imitation
-
-
-shapes_of_forward = Exercise(
-    "shapes_of_forward",
-    _shapes,
-    lambda: [((1, 1, 4, 4), 2, 6, 3), ((2, 3, 8, 12), 4, 10, 7), ((5, 3, 32, 32), 8, 64, 10)],
-    (
-        Mistake(
-            "the class token is missing",
-            "Your sequence is as long as there are patches. But the class token stands in front of them, and it goes "
-            "through the encoder like every other token: one more.",
-            _wrong_shapes(lambda b, n, p, d, *_: {"tokens": (b, n, d)}),
-        ),
-        Mistake(
-            "the class token is there too early",
-            "You counted the class token among the patches already. It is no piece of the image: it joins the sequence "
-            "after the projection.",
-            _wrong_shapes(lambda b, n, p, d, *_: {"patches": (b, n + 1, p), "patch tokens": (b, n + 1, d)}),
-            _wrong_shapes(lambda b, n, p, d, *_: {"patch tokens": (b, n + 1, d)}),
-        ),
-        Mistake(
-            "patches counted along one side",
-            "An image has rows *and* columns of patches. You counted along one side only.",
-            _wrong_shapes(
-                lambda b, n, p, d, k, c, s, rows, _: {
-                    "patches": (b, rows, p), "patch tokens": (b, rows, d), "tokens": (b, rows + 1, d),
-                }
-            ),
-            _wrong_shapes(
-                lambda b, n, p, d, k, c, s, _, columns: {
-                    "patches": (b, columns, p), "patch tokens": (b, columns, d), "tokens": (b, columns + 1, d),
-                }
-            ),
-        ),
-        Mistake(
-            "the channels of a patch are missing",
-            "A patch of a colour image holds P·P pixels, and each pixel holds C numbers. Your patch has one number a "
-            "pixel.",
-            _wrong_shapes(lambda b, n, p, d, k, c, *_: {"patches": (b, n, p // c)}),
-        ),
-        Mistake(
-            "a patch is as long as its side",
-            "A patch is a square of P·P pixels. You counted P of them.",
-            _wrong_shapes(lambda b, n, p, d, k, c, s, *_: {"patches": (b, n, c * s)}),
-        ),
-        Mistake(
-            "logits for every token",
-            "Your head answers once for every token. The model answers once for every image: the read-out leaves one "
-            "vector of D numbers for each image before the head comes.",
-            _wrong_shapes(lambda b, n, p, d, k, *_: {"pooled": (b, n + 1, d), "logits": (b, n + 1, k)}),
-            _wrong_shapes(lambda b, n, p, d, k, *_: {"logits": (b, n + 1, k)}),
-        ),
-        Mistake(
-            "tokens and width exchanged",
-            "Tokens lie along the axis before the last, (B, N, D): one row for each token. Your last two axes stand "
-            "the other way round.",
-            _wrong_shapes(
-                lambda b, n, p, d, *_: {"patches": (b, p, n), "patch tokens": (b, d, n), "tokens": (b, d, n + 1)}
-            ),
-            _wrong_shapes(lambda b, n, p, d, *_: {"patch tokens": (b, d, n), "tokens": (b, d, n + 1)}),
-        ),
-    ),
-    "These are the shapes that a running model has, also for images that are not square.",
-)  # fmt: skip
-
-# ---- vit_forward
 
 
 class Rows(nn.Module):
@@ -191,6 +97,12 @@ def _vit_forward(images: Tensor, embeddings: Any, blocks: list[nn.Module], norm:
     return head(norm(_run_blocks(embeddings(images), blocks))[:, 0])
 
 
+def _added(tokens: Tensor, blocks: list[nn.Module]) -> Tensor:
+    for block in blocks:
+        tokens = tokens + block(tokens)[0]
+    return tokens
+
+
 vit_forward = Exercise(
     "vit_forward",
     _vit_forward,
@@ -263,6 +175,63 @@ vit_forward = Exercise(
             "A block returns two things: the tokens, and the attention weights or None. You pass both on as if they "
             "were the tokens.",
             _tuple_passed_on,
+        ),
+        Mistake(
+            "the blocks have no effect",
+            "The result of the blocks is not used: `block(tokens)` makes new tokens and leaves the old ones as they "
+            "are. Keep what it returns.",
+            lambda i, e, b, n, h: h(n(e(i))[:, 0]),
+        ),
+        Mistake(
+            "the norm before the blocks",
+            "The last norm comes before the blocks. It belongs behind the last one.",
+            lambda i, e, b, n, h: h(_run_blocks(n(e(i)), b)[:, 0]),
+            lambda i, e, b, n, h: h(n(_run_blocks(n(e(i)), b))[:, 0]),
+        ),
+        Mistake(
+            "the norm twice",
+            "The last norm is applied twice.",
+            lambda i, e, b, n, h: h(n(n(_run_blocks(e(i), b)))[:, 0]),
+        ),
+        Mistake(
+            "no head",
+            "You stop before the head: these are D numbers of the class token. The head makes K logits of them.",
+            lambda i, e, b, n, h: n(_run_blocks(e(i), b))[:, 0],
+            lambda i, e, b, n, h: _run_blocks(e(i), b)[:, 0],
+            lambda i, e, b, n, h: n(_run_blocks(e(i), b)),
+        ),
+        Mistake(
+            "each block added to its input",
+            "You add what a block returns to what went in. The blocks have their two additions inside: take the "
+            "tokens that come out.",
+            lambda i, e, b, n, h: h(n(_added(e(i), b))[:, 0]),
+        ),
+        Mistake(
+            "blocks in reverse order",
+            "The blocks run in reverse order. The first of the list comes first.",
+            lambda i, e, b, n, h: h(n(_run_blocks(e(i), b[::-1]))[:, 0]),
+        ),
+        Mistake(
+            "a block left out",
+            "A block is left out, the first or the last. `range(len(blocks) - 1)` stops one too early.",
+            lambda i, e, b, n, h: h(n(_run_blocks(e(i), b[:-1]))[:, 0]),
+            lambda i, e, b, n, h: h(n(_run_blocks(e(i), b[1:]))[:, 0]),
+        ),
+        Mistake(
+            "two blocks written in",
+            "Your code runs two blocks, whatever the list holds. Loop over the list.",
+            lambda i, e, b, n, h: h(n(_run_blocks(e(i), b[:2]))[:, 0]),
+        ),
+        Mistake(
+            "read out before the blocks",
+            "You take the class token out before the blocks. It has to go through them together with the patches: it "
+            "reads from them.",
+            lambda i, e, b, n, h: h(n(_run_blocks(e(i)[:, :1], b))[:, 0]),
+        ),
+        Mistake(
+            "the class in place of the logits",
+            "You return the number of the class. The model returns the logits themselves, (B, K).",
+            lambda i, e, b, n, h: _vit_forward(i, e, b, n, h).argmax(dim=-1),
         ),
     ),
     "It gives the logits of a whole Vision Transformer, for any embeddings, blocks, norm and head.",
