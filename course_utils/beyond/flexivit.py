@@ -29,7 +29,7 @@ PATCH_SIZES = (2, 4, 8, 16)  # for images of 32 pixels
 class FlexiViTConfig(ViTConfig):
     """Settings of a :class:`FlexiViT`: those of the Vision Transformer, and the sizes of the two parts that are kept.
 
-    The defaults make 1.8 million parameters: those of `cifar_flexi`, which ships.
+    The defaults make 1.8 million parameters, about as many as ``cifar_small`` has.
 
     Attributes:
         patch_size: Which patches are cut if nobody asks for others. No parameter has a shape that depends on it.
@@ -65,6 +65,9 @@ class FlexiViTConfig(ViTConfig):
         """
         plain = {field.name: getattr(self, field.name) for field in fields(ViTConfig)}
         return ViTConfig(**plain).replace(patch_size=patch_size)
+
+
+CIFAR_FLEXI = FlexiViTConfig(base_patch_size=4, base_grid=(8, 8))  # what ships: cifar_small, made flexible
 
 
 class FlexiEmbeddings(nn.Module):
@@ -170,6 +173,25 @@ class FlexiViT(nn.Module):
         remember(vit, getattr(self, "normalisation", None), getattr(self, "classes", None))
         return vit.train(self.training)
 
+    @classmethod
+    @torch.no_grad()
+    def of(cls, vit: VisionTransformer) -> FlexiViT:
+        """Make a FlexiViT of a trained plain model, to go on training with patches of many sizes.
+
+        At the plain model's own patch size both give the same logits.
+
+        Raises:
+            ValueError: Its position codes are not learned, or its patches pass through no linear map.
+        """
+        config = vit.config
+        if not isinstance(vit.embeddings.patch_embedding, PatchEmbedding):
+            raise ValueError(f"The patches of a {type(vit).__name__} pass through no linear map, as they should here.")
+        kept: dict[str, Any] = {"base_patch_size": config.patch_size, "base_grid": config.grid}
+        model = cls(FlexiViTConfig(**config.to_dict(), **kept)).to(next(vit.parameters()))
+        model.load_state_dict(vit.state_dict())  # the same names and shapes: what is kept is what the plain model has
+        remember(model, getattr(vit, "normalisation", None), getattr(vit, "classes", None))
+        return model.train(vit.training)
+
     def with_patch_size(self, patch_size: int) -> VisionTransformer:
         """Return the same as :meth:`at`, under the name that a plain Vision Transformer has for it."""
         return self.at(patch_size)
@@ -214,23 +236,44 @@ class EveryPatchSize(Classification):
 
 
 class FlexiClassification(EveryPatchSize):
-    """Classification by a :class:`FlexiViT`: each step draws a patch size, all sizes equally often.
+    """Classification by a :class:`FlexiViT`: each step draws a patch size.
 
     Args:
         train_set: The images to learn from.
         validation_set: As for every task.
         patch_sizes: Sides of the patches, in pixels.
+        shares: How often each of them is drawn, in any unit. None: all equally often.
+
+    Raises:
+        ValueError: As for :class:`EveryPatchSize`; or there is not one share above 0 for each size.
 
     Source: arXiv 2212.08013, section 3.3.
     """
 
     name = "flexi_classification"
 
+    def __init__(
+        self,
+        train_set: ImageSet,
+        validation_set: ImageSet | None = None,
+        patch_sizes: Sequence[int] = PATCH_SIZES,
+        shares: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(train_set, validation_set, patch_sizes)
+        self.shares = tuple(shares) if shares is not None else (1.0,) * len(self.patch_sizes)
+        if len(self.shares) != len(self.patch_sizes) or min(self.shares) <= 0:
+            raise ValueError(f"shares must be {len(self.patch_sizes)} numbers above 0, one a patch size, not {shares}.")
+
     def loss(self, model: nn.Module, *batch: Tensor) -> dict[str, Tensor]:
         """Return the figures of a batch, cut into patches of one size.
 
         The trainer seeds torch's generator anew for each step, so a run that is resumed draws the same sizes.
         """
-        drawn = int(torch.randint(len(self.patch_sizes), ()))
+        drawn = int(torch.multinomial(torch.tensor(self.shares, dtype=torch.float32), 1))
         at_this_size = functools.partial(model, patch_size=self.patch_sizes[drawn])
         return super().loss(cast(nn.Module, at_this_size), *batch)
+
+    def describe(self) -> dict[str, Any]:
+        """Say what is learned from what, see :meth:`Task.describe`."""
+        told = super().describe()
+        return told | {"task": told["task"] | {"shares": list(self.shares)}}

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from course_utils import VisionTransformer, ViTConfig
+from course_utils.beyond.conv_stem import ConvStemConfig, ConvStemViT
 from course_utils.beyond.flexivit import EveryPatchSize, FlexiClassification, FlexiViT, FlexiViTConfig
 from course_utils.data import load_cifar10
 from course_utils.model.resize import resize_patch_weight, resize_positions
@@ -198,6 +199,40 @@ def test_the_figures_are_those_of_each_size_of_flexible_and_plain_models_alike()
     task = EveryPatchSize(images, None, [16, 8])
     found_plain = task.figures(plain, images)
     assert found_plain["accuracy"] == found_plain["accuracy_at_16"] == found["accuracy_at_16"]
+
+
+def test_a_size_comes_as_often_as_its_share_says(monkeypatch):
+    task = FlexiClassification(load_cifar10("train", sample="always").subset(range(40)), None, (4, 8), (3, 1))
+    task.recipe, seen = RECIPE, []
+    torch.manual_seed(0)
+
+    def model(images, patch_size):
+        seen.append(patch_size)
+        return torch.zeros(len(images), 10)
+
+    for _ in range(1000):
+        task.loss(model, torch.zeros(1, 3, 32, 32), torch.zeros(1, dtype=torch.long))
+    assert 700 < seen.count(4) < 800
+    assert task.describe()["task"] == {"name": "flexi_classification", "patch_sizes": [4, 8], "shares": [3, 1]}
+
+
+@pytest.mark.parametrize("shares", [(1,), (1, 0), (1, -1), (1, 1, 1)])
+def test_shares_that_do_not_fit_are_refused(shares):
+    with pytest.raises(ValueError, match="shares must be 2 numbers above 0"):
+        FlexiClassification(load_cifar10("train", sample="always"), None, (4, 8), shares)
+
+
+def test_a_plain_model_becomes_flexible_and_says_the_same_at_its_own_size():
+    torch.manual_seed(0)
+    plain = VisionTransformer(ViTConfig(image_size=(16, 24), patch_size=4, embed_dim=16, depth=1, num_heads=2)).eval()
+    model, images = FlexiViT.of(plain), torch.randn(2, 3, 16, 24)
+    torch.testing.assert_close(model(images), plain(images), rtol=0, atol=1e-6)
+    torch.testing.assert_close(model(images, 8), plain.with_patch_size(8)(images), rtol=0, atol=1e-5)
+    assert not model.training
+    with pytest.raises(ValueError, match="position cannot be 'rotary'"):
+        FlexiViT.of(VisionTransformer(plain.config.replace(position="rotary")))
+    with pytest.raises(ValueError, match="pass through no linear map"):
+        FlexiViT.of(ConvStemViT(ConvStemConfig(image_size=16, patch_size=4, embed_dim=16, depth=1, num_heads=2)))
 
 
 def test_no_size_at_all_is_refused():

@@ -12,7 +12,7 @@ from course_utils.model.attention import set_attention_implementation
 from course_utils.model.config import POSITIONS
 from course_utils.model.embeddings import grid_coordinates
 from course_utils.model.patches import conv_to_linear_weight, linear_to_conv_weight, patchify, unpatchify
-from course_utils.model.resize import AtPatchSize, resize_patch_weight, resize_positions
+from course_utils.model.resize import AtPatchSize, resize_matrix, resize_patch_weight, resize_positions
 
 TINY = ViTConfig(image_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3)
 
@@ -213,3 +213,19 @@ def test_a_stem_that_is_no_linear_map_keeps_its_patch_size():
         model.with_patch_size(8)
     with pytest.raises(ValueError, match="patch_size stays 4"):
         AtPatchSize(model, 8)
+
+
+@pytest.mark.parametrize(("p", "q"), [(2, 3), (4, 2), (3, 8)])
+def test_the_matrix_of_a_resizing_does_what_the_resizing_does(p, q):
+    picture = torch.randn(1, 1, p, p, dtype=torch.float64)
+    resized_picture = F.interpolate(picture, (q, q), mode="bicubic", antialias=True)
+    torch.testing.assert_close(resize_matrix(p, q) @ picture.flatten(), resized_picture.flatten())
+
+
+def test_what_is_kept_of_a_resizing_can_take_part_in_a_training_later():
+    weight = torch.randn(3, 2 * 9)
+    with torch.inference_mode():
+        resize_patch_weight(weight, 2, 7)
+    weight.requires_grad_()
+    resize_patch_weight(weight, 2, 7).sum().backward()
+    assert weight.grad is not None
