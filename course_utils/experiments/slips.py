@@ -142,7 +142,7 @@ def slips_section(results: Path) -> list[str]:
     rows = [_row(found, name) for name in found.variants]
     devices = "; ".join(dict.fromkeys(str(record["environment"]["device"]) for record in found.records))
     return [
-        f"## {NAME}: what each slip of lesson 08 (clinic) costs",
+        f"## {NAME}: what each slip costs",
         "",
         f"A small ViT, {first['steps']} steps of {first['batch_size']} images from the sample that ships with the "
         "course; accuracy on its",
