@@ -105,6 +105,7 @@ freeze = Exercise(
             "After your code every parameter still learns. `requires_grad = False` on a module is only a new attribute "
             "that nobody reads: set it on each parameter, or call the module's method `requires_grad_(False)`.",
             *_forms(lambda name, blocks, depth: False),
+            _freezing(lambda name, blocks, depth: False, thaw=False, count="all"),
         ),
         Mistake(
             "turned round",
