@@ -41,6 +41,7 @@ def _code_examples() -> list[tuple[Tensor, tuple[int, int], tuple[int, int]]]:
         (torch.randn(1, 1 + 12, 5, generator=draw), (4, 3), (8, 6)),
         (torch.randn(1, 1 + 48, 3, generator=draw), (6, 8), (3, 2)),
         (torch.randn(1, 1 + 6, 4, generator=draw), (2, 3), (5, 3)),
+        (torch.randn(1, 1 + 6, 2, generator=draw), (3, 2), (3, 2)),  # nothing to do, and the class token is not lost
     ]
 
 
