@@ -28,6 +28,7 @@ from course_utils.support.files import write_json
 NAME = "image_sides"  # of the folder of the records
 SIDES = (32, 64, 96, 128, 192, 256)
 PIXELS = 256 * 256  # in a batch, so that every batch has about as many patches
+MOST = 64  # images in a batch
 PATCH, DEPTH, WINDOW = 4, 6, 4
 
 
@@ -112,7 +113,7 @@ def measure_sides(
     device = torch.device(device)
     works: dict[tuple[str, int], tuple[int, Work]] = {}
     for side in sides:
-        batch = max(1, PIXELS // side**2)
+        batch = min(MOST, max(1, PIXELS // side**2))
         for name, make in MODELS.items():
             torch.manual_seed(0)
             images, labels = torch.randn(batch, 3, side, side, device=device), torch.zeros(batch, dtype=torch.int64)
