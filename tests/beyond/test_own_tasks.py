@@ -276,7 +276,7 @@ def test_an_image_size_of_two_numbers_is_refused_by_dino():
 SCRIPT = """
     import sys, torch
     sys.path[:0] = [{tests!r}, {here!r}]
-    from test_tasks import RECIPE, TASKS
+    from test_own_tasks import RECIPE, TASKS
     from tiny_training import make_images
     from course_utils.training import distributed
     from course_utils.training.trainer import Trainer

@@ -328,7 +328,9 @@ def test_an_input_that_is_changed_is_named(exercise):
 
 
 @pytest.mark.parametrize("exercise", NUMBERS, ids=lambda each: each.name)
-@pytest.mark.parametrize("number", [np.float32, np.float64, torch.tensor, np.array, Fraction], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "number", [np.float32, np.float64, torch.tensor, np.array, Fraction], ids=lambda kind: kind.__name__
+)
 def test_a_number_may_come_in_any_type(exercise, number):
     whole = isinstance(RESULTS_OF[exercise.name], int)
     if whole and number in (np.float32, np.float64, Fraction):

@@ -130,7 +130,7 @@ def test_checkpointing_changes_nothing(folder, start, tmp_path):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--model", "cifar_small"], "--start brings its own model: leave --model out"),
+        (["--model", "cifar_small"], "--start brings its own model: leave --model and --kind out"),
         (["--model-set", "depth=3"], "--start brings its own depth"),
         (["--model-set", "num_classes=3"], "--start brings its own num_classes"),
         (["--recipe", "cpu-minutes"], "cpu-minutes makes the first layer anew"),

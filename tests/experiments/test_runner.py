@@ -96,7 +96,7 @@ def test_a_long_run_is_looked_at_a_few_times_only(write_set, tmp_path):
     run = load_set(write_set(("epochs = 2", "epochs = 20"))).runs[0]
     record = carry_out(run, Workplace(tmp_path / "results", tmp_path / "runs", device="cpu", show_progress=False))
     looked = [entry["epoch"] for entry in record["epochs"] if "validation_accuracy" in entry]
-    assert looked == [4, 7, 10, 14, 17, 20]  # the first passes to end in each sixth of the run
+    assert looked == [3.5, 7, 10.5, 13.5, 17, 20]  # the first steps to end in each sixth of the run (67 of 400 images)
 
 
 def test_a_set_can_ask_for_more_looks_and_for_the_time_to_an_accuracy(write_set, tmp_path):
