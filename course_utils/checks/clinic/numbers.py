@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from course_utils.analysis.clinic.quick_tests import floor_of_bounded_logits
@@ -35,6 +36,10 @@ def _named(
         return "unknown"
 
     return name_the_number
+
+
+def _rounded_mean(digits: int, losses: Sequence[float]) -> float:
+    return round(sum(losses[-10:]) / len(losses[-10:]), digits)
 
 
 def _around(value: float, wobble: float = 0.02, start: float = 3.0) -> tuple[float, ...]:
@@ -103,10 +108,7 @@ name_the_number = Exercise(
         Mistake(
             "rounded",
             "You round the mean before you compare: 0.097 is below 0.1, and 0.10 is not. Compare it as it is.",
-            *(
-                _named(read=lambda losses, digits=digits: round(sum(losses[-10:]) / len(losses[-10:]), digits))
-                for digits in (1, 2)
-            ),
+            *(_named(read=partial(_rounded_mean, digits)) for digits in (1, 2)),
         ),
         Mistake(
             "exactly 0.1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -95,7 +96,11 @@ def _run_groups(attempt: Callable[..., Any], model: Trained, rate: float, decay:
     return found
 
 
-def _rounded_each_time(rate: float, decay: float, steps: int, digits: int) -> float:
+def _rounded(digits: int, rate: float, decay: float, steps: int) -> float:
+    return round(rate * decay**steps, digits) if steps else rate
+
+
+def _rounded_each_time(digits: int, rate: float, decay: float, steps: int) -> float:
     for _ in range(steps):
         rate = round(rate * decay, digits)
     return rate
@@ -153,11 +158,7 @@ parameter_groups = Exercise(
         Mistake(
             "rounded rates",
             "Your rates are rounded. Usual rates are small, 0.001 or less, so little is left of them. Do not round.",
-            *(
-                _grouping(rate_of=lambda rate, decay, steps, n=n: round(rate * decay**steps, n) if steps else rate)
-                for n in (2, 3, 4, 5)
-            ),
-            *(_grouping(rate_of=lambda r, d, steps, n=n: _rounded_each_time(r, d, steps, n)) for n in (2, 3, 4, 5)),
+            *(_grouping(rate_of=partial(how, n)) for n in (2, 3, 4, 5) for how in (_rounded, _rounded_each_time)),
         ),
         Mistake(
             "no decay",
