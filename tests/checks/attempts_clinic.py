@@ -526,7 +526,155 @@ def by_a_convolution(parts, images):
     return parts["head"](turned(parts, tokens).select(1, 0))
 
 
+# --- attempts with one part exchanged
+
+
+def last_ten(losses):
+    return losses[-10:]
+
+
+def nine(losses, num_classes):
+    return named(np.mean(losses[-9:]), num_classes)
+
+
+def without_the_very_last(losses, num_classes):
+    return named(np.mean(losses[-10:-1] or losses), num_classes)
+
+
+def by_the_middle(losses, num_classes):
+    ordered = sorted(last_ten(losses))
+    n = len(ordered)
+    return named((ordered[n // 2] + ordered[(n - 1) // 2]) / 2, num_classes)
+
+
+def to_two_digits(losses, num_classes):
+    return named(float(f"{np.mean(last_ten(losses)):.2f}"), num_classes)
+
+
+def at_a_tenth(losses, num_classes):
+    mean = np.mean(last_ten(losses))
+    return "learned" if mean <= 0.1 else named(mean, num_classes)
+
+
+def any_small_one(losses, num_classes):
+    if any(each < 0.1 for each in last_ten(losses)):
+        return "learned"
+    return named(np.mean(last_ten(losses)), num_classes)
+
+
+def image_judged(judge):
+    def notices(model, images):
+        logits = quiet(model, images)
+        return bool(judge(logits - logits[:1]))
+
+    return notices
+
+
+def beside(make):
+    def notices(model, images):
+        return bool(((quiet(model, images) - quiet(model, make(images))).abs() > 1e-4).any())
+
+    return notices
+
+
+def order_judged(judge, other=moved_about):
+    def notices(model, images, patch_size):
+        return bool(judge(quiet(model, other(images, patch_size)) - quiet(model, images)))
+
+    return notices
+
+
+def rolled_by_the_side(images, patch_size):
+    patches = torch.roll(patchify(images, patch_size), shifts=patch_size, dims=1)
+    return unpatchify(patches, patch_size, tuple(images.shape[-2:]))
+
+
+def alone_judged(judge, each=apart):
+    def same(model, images):
+        return bool(judge(quiet(model, images) - each(model, images)))
+
+    return same
+
+
+def close(change):
+    return change.abs().max() <= 1e-4
+
+
+def in_pieces(cut):
+    return lambda model, images: torch.cat([quiet(model, piece) for piece in cut(images)])
+
+
+def beside_a_black_one(model, images):
+    rows = [quiet(model, torch.stack([image, torch.zeros_like(image)]))[0] for image in images]
+    return torch.stack(rows)
+
+
+def part(which):
+    def same(model, images):
+        return bool(close(quiet(model, images)[which] - apart(model, images[which])))
+
+    return same
+
+
+def by_probabilities(model, images):
+    one, other = quiet(model, images).softmax(-1), apart(model, images).softmax(-1)
+    return torch.allclose(one, other, rtol=0, atol=1e-4)
+
+
+def relatively(model, images):
+    return torch.allclose(quiet(model, images), apart(model, images), rtol=1e-2, atol=1e-4)
+
+
+def image_relatively(model, images):
+    logits = quiet(model, images)
+    return not torch.allclose(logits, logits[:1].repeat(len(images), 1), rtol=1e-2, atol=1e-4)
+
+
+MORE_WRONG = [
+    (clinic.name_the_number, "not the last ten", nine),
+    (clinic.name_the_number, "not the last ten", without_the_very_last),
+    (clinic.name_the_number, "the median", by_the_middle),
+    (clinic.name_the_number, "rounded", to_two_digits),
+    (clinic.name_the_number, "exactly 0.1", at_a_tenth),
+    (clinic.name_the_number, "one small loss", any_small_one),
+    (clinic.notices_the_image, "too far apart", image_judged(lambda d: d.abs().max() > 1e-3)),
+    (clinic.notices_the_image, "too far apart", image_relatively),
+    (clinic.notices_the_image, "without the absolute value", image_judged(lambda d: d.max() > 1e-4)),
+    (clinic.notices_the_image, "without the absolute value", image_judged(lambda d: d.min() < -1e-4)),
+    (clinic.notices_the_image, "without the absolute value", image_judged(lambda d: abs(d.max()) > 1e-4)),
+    (clinic.notices_the_image, "a mean of the changes", image_judged(lambda d: d.abs().mean() > 1e-4)),
+    (clinic.notices_the_image, "a mean of the changes", image_judged(lambda d: d.mean(0).abs().max() > 1e-4)),
+    (clinic.notices_the_image, "only one class", image_judged(lambda d: d.abs()[:, 0].max() > 1e-4)),
+    (clinic.notices_the_image, "only one class", image_judged(lambda d: d.abs()[:, -1].max() > 1e-4)),
+    (clinic.notices_the_image, "compared with an image of your own", beside(lambda i: i * 0)),
+    (clinic.notices_the_image, "compared with an image of your own", beside(lambda i: torch.randn(i.shape))),
+    (clinic.notices_the_order, "too far apart", order_judged(lambda d: d.abs().max() > 1e-3)),
+    (clinic.notices_the_order, "nothing moves", order_judged(lambda d: d.abs().max() > 1e-4, rolled_by_the_side)),
+    (clinic.notices_the_order, "without the absolute value", order_judged(lambda d: d.max() > 1e-4)),
+    (clinic.notices_the_order, "without the absolute value", order_judged(lambda d: d.min() < -1e-4)),
+    (clinic.notices_the_order, "a mean of the changes", order_judged(lambda d: d.abs().mean() > 1e-4)),
+    (clinic.notices_the_order, "a mean of the changes", order_judged(lambda d: abs(d.mean()) > 1e-4)),
+    (clinic.notices_the_order, "a mean of the changes", order_judged(lambda d: d.sum(-1).abs().max() > 1e-4)),
+    (clinic.notices_the_order, "a mean of the changes", order_judged(lambda d: d.mean(0).abs().max() > 1e-4)),
+    (clinic.notices_the_order, "only one image", order_judged(lambda d: d.abs()[0].max() > 1e-4)),
+    (clinic.notices_the_order, "only one class", order_judged(lambda d: d.abs()[:, 0].max() > 1e-4)),
+    (clinic.same_alone, "too coarse", alone_judged(lambda d: d.abs().max() <= 1e-3)),
+    (clinic.same_alone, "too coarse", relatively),
+    (clinic.same_alone, "one image is left out", part(slice(1, None))),
+    (clinic.same_alone, "one image is left out", part(slice(0, -1))),
+    (clinic.same_alone, "only the first two images", part(slice(0, 2))),
+    (clinic.same_alone, "not alone", alone_judged(close, in_pieces(lambda i: i.split(2)))),
+    (clinic.same_alone, "not alone", alone_judged(close, in_pieces(lambda i: i.chunk(2)))),
+    (clinic.same_alone, "not alone", alone_judged(close, beside_a_black_one)),
+    (clinic.same_alone, "without the absolute value", alone_judged(lambda d: d.max() <= 1e-4)),
+    (clinic.same_alone, "without the absolute value", alone_judged(lambda d: d.min() >= -1e-4)),
+    (clinic.same_alone, "a mean of the changes", alone_judged(lambda d: d.abs().mean() <= 1e-4)),
+    (clinic.same_alone, "only one class", alone_judged(lambda d: d.abs()[:, 0].max() <= 1e-4)),
+    (clinic.same_alone, "probabilities", by_probabilities),
+]
+
 WRONG_ATTEMPTS = [
+    *MORE_WRONG,
     (clinic.name_the_number, "only the last loss", the_last_one),
     (clinic.name_the_number, "the mean of all losses", all_of_them),
     (clinic.name_the_number, "the smallest loss", the_best),

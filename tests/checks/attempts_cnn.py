@@ -476,7 +476,15 @@ def stem_by_maximum(images, kernels):
     return tokens_of(images)
 
 
+def single_for_double(images, patch_size, order):
+    moved = scramble_by_squares(images, patch_size, order)
+    return moved if images.dtype == torch.uint8 else moved.to(torch.float32)
+
+
 WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
+    (convolve, "another type of number", lambda i, k: convolve_by_unfold(i, k).float()),
+    (convolve, "another type of number", lambda i, k: convolve_by_matmul(i.float(), k.float())),
+    (scramble, "another type of number", single_for_double),
     (convolve, "kernel turned around", upside_down),
     (convolve, "rows and columns of the kernel exchanged", mirrored),
     (convolve, "no zeros around the image", smaller),

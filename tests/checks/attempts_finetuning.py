@@ -334,7 +334,87 @@ def one_frozen_tensor(model):
     return len([p for p in model.parameters() if p.requires_grad])
 
 
+# ---- attempts that fail for special models only
+
+
+def with_other_normalisation(model, num_classes):
+    new = loaded(model, num_classes)
+    new.normalisation = dataclasses.replace(model.normalisation, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    return new
+
+
+def changed_after(change):
+    def replace(model, num_classes):
+        new = loaded(model, num_classes)
+        change(model)
+        return new
+
+    return replace
+
+
+def the_old_one_will_do(model, num_classes):
+    return model if num_classes == model.config.num_classes else loaded(model, num_classes)
+
+
+def zeroed(model, blocks):
+    learning = sliced(model, blocks)
+    with torch.no_grad():
+        for parameter in model.encoder.blocks[:blocks].parameters():
+            parameter.zero_()
+    return learning
+
+
+def only_learning(model, rate, decay, parts=None):
+    def kept(parameter, group):
+        return parameter.requires_grad or (parts is not None and group not in parts)
+
+    groups = by_module(model, rate, decay)
+    own = {id(each): "embeddings" for each in model.embeddings.parameters()}
+    return [
+        group | {"params": [each for each in group["params"] if kept(each, own.get(id(each), "others"))]}
+        for group in groups
+    ]
+
+
+def embeddings_frozen_afterwards(model, rate, decay):
+    groups = by_module(model, rate, decay)
+    for parameter in model.embeddings.parameters():
+        parameter.requires_grad = False
+    return groups
+
+
+def upwards(model, rate, decay):
+    lr = rate * decay ** (len(model.encoder.blocks) + 1)
+    groups = []
+    for part in (model.embeddings, *model.encoder.blocks):
+        groups.append({"params": list(part.parameters()), "lr": lr})
+        lr = lr / decay
+    groups[-1]["params"] += model.encoder.norm.parameters()
+    return [*groups, {"params": list(model.head.parameters()), "lr": lr}]
+
+
+def to_four_digits(model, rate, decay):
+    return [group | {"lr": round(group["lr"], 4)} for group in by_module(model, rate, decay)]
+
+
 WRONG_ATTEMPTS: list[tuple[Exercise, str, Callable]] = [
+    (replace_head, "another normalisation", with_other_normalisation),
+    (replace_head, "the given model comes back", the_old_one_will_do),
+    *(
+        (replace_head, "mode or gradients of the given model changed", changed_after(change))
+        for change in (lambda m: m.train(), lambda m: m.requires_grad_(False))
+    ),
+    (freeze, "numbers are changed", zeroed),
+    (parameter_groups, "frozen parameters are left out", only_learning),
+    (
+        parameter_groups,
+        "frozen parameters are left out",
+        lambda m, rate, decay: only_learning(m, rate, decay, parts=["embeddings"]),
+    ),
+    (parameter_groups, "the model is changed", embeddings_frozen_afterwards),
+    (parameter_groups, "a decay of 0", upwards),
+    (parameter_groups, "a decay of 0", lambda m, rate, decay: by_module(m, rate, decay if decay else 1.0)),
+    (parameter_groups, "rounded rates", to_four_digits),
     (replace_head, "only the head comes back", only_linear),
     (replace_head, "the given model is changed", in_place),
     (replace_head, "the given model is changed", in_place_random),

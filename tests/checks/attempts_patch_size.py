@@ -331,7 +331,20 @@ def loss_by_tensor(model, images, labels, patch_sizes):
     return F.cross_entropy(input=model(images, size), target=labels)
 
 
+def without_dropout(model, images, labels, patch_sizes):
+    model.train(False)
+    return loss_right(model, images, labels, patch_sizes)
+
+
+def there_and_back(model, images, labels, patch_sizes):
+    loss = loss_by_rand(model, images, labels, patch_sizes)
+    torch.autograd.backward(loss)
+    return loss
+
+
 WRONG_ATTEMPTS = [
+    (flexi_loss, "eval mode", without_dropout),
+    (flexi_loss, "backward inside", there_and_back),
     (resize_kernel, "the kernel is enlarged like a picture", like_a_picture),
     (resize_kernel, "enlarged like a picture, divided by the number of pixels", like_a_picture_and_divided),
     (resize_kernel, "pseudo-inverse applied from the wrong side", pinv_of_the_transposed),

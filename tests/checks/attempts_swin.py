@@ -434,7 +434,29 @@ def way_with_residual(places, window_size, shift, attend):
     return way(places, window_size, shift, attend) + places
 
 
+def way_window_by_window(places, window_size, shift, attend):
+    def each(windows, mask):
+        pairs = zip(windows.split(1, dim=1), mask.split(1), strict=True)
+        return torch.cat([attend(window, its) for window, its in pairs], dim=1)
+
+    return way(places, window_size, shift, each)
+
+
+def way_called_for_nothing(places, window_size, shift, attend):
+    def twice(windows, mask):
+        attend(windows, mask)
+        return attend(windows, mask)
+
+    return way(places, window_size, shift, twice)
+
+
 WRONG_ATTEMPTS = [
+    (to_windows, "another type of number", lambda p, w: windows_by_einsum(p, w).float()),
+    (to_windows, "another type of number", lambda p, w: windows_by_index(p, w).to(torch.float32)),
+    (merge_patches, "another type of number", lambda p: merged_by_axes(p).float()),
+    (shifted_windows, "attend called several times", way_window_by_window),
+    (shifted_windows, "attend called several times", way_called_for_nothing),
+    (shifted_windows, "attend called several times", way_image_by_image),
     (to_windows, "a bare reshape", windows_in_memory_order),
     (to_windows, "windows numbered down the columns", windows_down_first),
     (to_windows, "rows and columns exchanged inside a window", windows_mirrored),
@@ -515,6 +537,5 @@ RIGHT_ATTEMPTS = [
     (merge_patches, merged_by_loops),
     (shifted_windows, way),
     (shifted_windows, way_with_cat),
-    (shifted_windows, way_image_by_image),
     (shifted_windows, way_in_two_rolls),
 ]

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from course_utils.checks.clinic.models import (
+    ABSOLUTE,
+    AVERAGED,
     EXACT,
     HEALTHY,
     IMAGES,
     NEAR,
+    ONE_CLASS,
     ONE_OTHER,
     TRAIN,
     WHOLE,
     Case,
     far,
+    level,
     logits_of,
     of_function,
     on_images,
+    one_logit,
     run_case,
     sums,
     vit,
@@ -47,7 +53,37 @@ def _image_cases() -> list[tuple[Any, ...]]:
             ),
             IMAGES,
         ),
+        *(
+            (Case(f"logit {k} alone differs, by 0.0006", True, of_function(partial(_by_little, which=k))), ONE_LEVEL)
+            for k in range(3)
+        ),
+        *(
+            (Case("all logits grow with the brightness", True, of_function(_brightness)), WHOLE[order])
+            for order in ([4, 3, 2, 1, 0], [0, 1, 2, 3, 4], [2, 1, 3, 0, 4])
+        ),
+        (Case("the logits are the sum s of the image, and -s", False, of_function(sums)), WHOLE[[2, 2, 2, 2, 2]]),
+        (Case("all logits of half of the images differ by 0.0005", True, of_function(_faint)), WHOLE[[0, 0, 1, 1, 1]]),
+        (Case("logits near 100 that differ by 0.01", True, of_function(_around_100)), WHOLE),
     ]
+
+
+ONE_LEVEL = WHOLE[[0, 0, 0, 0, 1]]  # the last one is brighter by 1
+
+
+def _by_little(images: Tensor, which: int) -> Tensor:
+    return one_logit(6e-4 * level(images), which)
+
+
+def _faint(images: Tensor) -> Tensor:
+    return 0.3 + 5e-4 * level(images)[:, None] * torch.ones(3)
+
+
+def _brightness(images: Tensor) -> Tensor:
+    return level(images)[:, None] * torch.tensor([0.1, 0.2, 0.3])
+
+
+def _around_100(images: Tensor) -> Tensor:
+    return 100 + 1e-2 * level(images)[:, None] * torch.ones(3)
 
 
 def _constant(images: Tensor) -> Tensor:
@@ -93,7 +129,14 @@ notices_the_image = Exercise(
         Mistake(
             "too far apart",
             "You ask for a large difference. A new model has small logits: a change from 0.0001 on counts.",
-            *(_notices(lambda logits, near=near: far(logits, logits[:1], near)) for near in (0.01, 0.05, 0.1, 0.5)),
+            *(
+                _notices(lambda logits, near=near: far(logits, logits[:1], near))
+                for near in (0.001, 0.01, 0.05, 0.1, 0.5)
+            ),
+            *(
+                _notices(lambda logits, near=near: not torch.allclose(logits, logits[:1], near, NEAR))
+                for near in (1e-3, 1e-2, 1e-1)
+            ),
         ),
         Mistake(
             "classes instead of images",
@@ -129,6 +172,36 @@ notices_the_image = Exercise(
             "You add up the logits of an image, and what one of them gains another may lose. Compare them one by one.",
             _notices(lambda logits: far(logits.sum(dim=1), logits.sum(dim=1)[:1])),
             _notices(lambda logits: far(logits.mean(dim=1), logits.mean(dim=1)[:1])),
+        ),
+        Mistake(
+            "without the absolute value",
+            ABSOLUTE,
+            _notices(lambda logits: bool((logits - logits[:1]).max() > NEAR)),
+            _notices(lambda logits: bool((logits[:1] - logits).max() > NEAR)),
+            _notices(lambda logits: bool((logits - logits[:1]).max().abs() > NEAR)),
+            _notices(lambda logits: bool((logits[:1] - logits).max().abs() > NEAR)),
+        ),
+        Mistake(
+            "a mean of the changes",
+            AVERAGED,
+            _notices(lambda logits: bool((logits - logits[:1]).abs().mean() > NEAR)),
+            _notices(lambda logits: bool((logits - logits[:1]).mean().abs() > NEAR)),
+            _notices(lambda logits: bool((logits - logits[:1]).mean(dim=0).abs().max() > NEAR)),
+        ),
+        Mistake(
+            "only one class",
+            ONE_CLASS,
+            _notices(lambda logits: far(logits[:, 0], logits[:1, 0])),
+            _notices(lambda logits: far(logits[:, -1], logits[:1, -1])),
+        ),
+        Mistake(
+            "compared with an image of your own",
+            "You compare with an image that is not in the batch, a black one or noise. Compare the images that are "
+            "given with each other: if they are all equal, the answer is False.",
+            lambda model, images: far(logits_of(model, images), logits_of(model, torch.zeros_like(images))),
+            lambda model, images: far(logits_of(model, images), logits_of(model, torch.randn_like(images))),
+            lambda model, images: far(logits_of(model, images), logits_of(model, torch.zeros_like(images[:1]))),
+            lambda model, images: far(logits_of(model, images), logits_of(model, torch.randn_like(images[:1]))),
         ),
         Mistake(
             "a number",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.analysis.clinic import slips
@@ -233,3 +234,42 @@ def small_map(images: Tensor) -> Tensor:
     """Two small logits from linear maps: a slope over all pixels, and their sum."""
     slope = torch.linspace(-1.0, 1.0, images[0].numel())
     return 1e-3 * torch.stack([images.flatten(1) @ slope, images.flatten(1).sum(dim=1)], dim=1)
+
+
+ABSOLUTE = (
+    "You look for the largest difference with its sign: where all logits fall, none is above 0. Take `abs()` of each "
+    "difference first, then the largest."
+)
+AVERAGED = (
+    "You take a mean, or a sum, before you look how large the change is. One logit of one image that changes by 0.0005 "
+    "drowns in the mean, and a rise takes a fall away. Look at each difference by itself."
+)
+ONE_CLASS = "You look at the logits of one class only. The change may be in any of them: compare all."
+
+
+def level(images: Tensor) -> Tensor:
+    """Return the mean of each image: (B, C, H, W) -> (B,)."""
+    return images.mean(dim=(1, 2, 3))
+
+
+def one_logit(number: Tensor, which: int) -> Tensor:
+    """Make three logits of 0.3, one of which has a number (B,) on top: (B, 3)."""
+    return 0.3 + number[:, None] * F.one_hot(torch.tensor(which), 3)
+
+
+_RAMP = torch.arange(6.0).view(1, 1, 2, 3).repeat_interleave(4, 2).repeat_interleave(4, 3).expand(1, 3, 8, 12)
+_EVEN = torch.ones_like(_RAMP)  # all patches are equal: their order cannot matter
+LAST_IN_ORDER = torch.cat([_EVEN, _EVEN, _EVEN, _EVEN, _RAMP])
+FIRST_IN_ORDER = LAST_IN_ORDER.flip(0)
+
+
+def in_order(images: Tensor) -> Tensor:
+    """Return 1 for an image whose patches of 4 pixels grow from 0 to 5 in the order of reading, else about -1 or 0."""
+    means = F.avg_pool2d(images.mean(dim=1, keepdim=True), 4).flatten(1)  # (B, C, H, W) -> (B, N)
+    return (10 * (means @ torch.arange(float(means.shape[1])) - 54)).tanh()  # 55 if they do; less in any other order
+
+
+def others(images: Tensor) -> Tensor:
+    """Return the mean square of all other images of a batch, about 1, and 0 for an image alone: (B,)."""
+    squares = images.square().flatten(1).mean(dim=1)
+    return (squares.sum() - squares) / max(len(images) - 1, 1)

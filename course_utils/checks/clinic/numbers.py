@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from course_utils.analysis.clinic.quick_tests import floor_of_bounded_logits
@@ -36,6 +38,10 @@ def _named(
     return name_the_number
 
 
+def _rounded_mean(digits: int, losses: Sequence[float]) -> float:
+    return round(sum(losses[-10:]) / len(losses[-10:]), digits)
+
+
 def _around(value: float, wobble: float = 0.02, start: float = 3.0) -> tuple[float, ...]:
     """Fall from a start, then wobble around a value; the very last one is 0.2 off, and another one makes up for it."""
     tail = [value + wobble * (-1) ** i for i in range(8)]
@@ -56,6 +62,11 @@ def _name_the_number_examples() -> list[tuple[Any, ...]]:
         ((0.797,) * 3, 3),  # of 10 classes, not of 3
         ((2.3, *[0.1 + 0.02] * 10), 10),
         ((*[0.0] * 20, *[1.461] * 10), 10),
+        ((3.0, 1.461 + 0.8, *[1.461 - 0.02] * 9), 10),  # the tenth from the end matters
+        ((3.0, *[1.461 - 0.02] * 9, 1.461 + 0.8), 10),  # the very last matters
+        ((0.1,), 10),  # not below
+        ((0.097,) * 4, 10),
+        ((*[1.0] * 9, 0.05), 10),
     ]
 
 
@@ -80,6 +91,34 @@ name_the_number = Exercise(
             "You take the smallest loss. One lucky step says little: take the mean of the last ten.",
             _named(read=min),
             _named(read=lambda losses: min(losses[-10:])),
+        ),
+        Mistake(
+            "not the last ten",
+            "You take the mean of other losses than the last ten: one too few, or without the very last.",
+            _named(read=lambda losses: sum(losses[-9:]) / len(losses[-9:])),
+            _named(read=lambda losses: sum(losses[-10:-1] or losses) / len(losses[-10:-1] or losses)),
+            _named(read=lambda losses: sum(losses[-11:]) / len(losses[-11:])),
+            _named(read=lambda losses: sum(losses[-11:-1] or losses) / len(losses[-11:-1] or losses)),
+        ),
+        Mistake(
+            "the median",
+            "You take the median of the last ten losses. It does not move when one of them is far off: take the mean.",
+            _named(read=lambda losses: statistics.median(losses[-10:])),
+        ),
+        Mistake(
+            "rounded",
+            "You round the mean before you compare: 0.097 is below 0.1, and 0.10 is not. Compare it as it is.",
+            *(_named(read=partial(_rounded_mean, digits)) for digits in (1, 2)),
+        ),
+        Mistake(
+            "exactly 0.1",
+            "A mean of exactly 0.1 is not *below* 0.1.",
+            _named(low=math.nextafter(0.1, 1)),
+        ),
+        Mistake(
+            "one small loss",
+            "You say 'learned' where a single one of the last losses is below 0.1. Their mean must be.",
+            lambda losses, num_classes: "learned" if min(losses[-10:]) < 0.1 else _named()(losses, num_classes),
         ),
         Mistake(
             "the first losses",

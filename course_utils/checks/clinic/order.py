@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from course_utils.checks.clinic.models import (
+    ABSOLUTE,
+    AVERAGED,
     EXACT,
+    FIRST_IN_ORDER,
     HEALTHY,
     IMAGES,
+    LAST_IN_ORDER,
+    NEAR,
+    ONE_CLASS,
     TRAIN,
     Case,
     bag,
     far,
+    in_order,
     logits_of,
     of_function,
     on_images,
+    one_logit,
     run_case,
     small_map,
     vit,
@@ -29,6 +38,42 @@ from course_utils.model.patches import patchify, unpatchify
 
 
 def _order_cases() -> list[tuple[Any, ...]]:
+    little = [
+        Case(f"logit {k} of one image {word}, by 0.0006", True, of_function(partial(_by_little, which=k, size=size)))
+        for k in range(3)
+        for word, size in (("falls", 6e-4), ("rises", -6e-4))
+    ]
+    return [
+        *_on_random_images(),
+        *on_images(little, LAST_IN_ORDER, 4),
+        *on_images(little[:2], FIRST_IN_ORDER, 4),
+        *on_images(
+            [Case("all logits move, by about 0.0005", True, of_function(_faint))], LAST_IN_ORDER[[4, 4, 4, 4]], 4
+        ),
+        (Case("two logits, s and -s", True, of_function(_opposite)), IMAGES, 4),
+        (Case("one linear map", True, of_function(_steep)), torch.cat([IMAGES[:2], -IMAGES[:2]]), 4),
+        (Case("one linear map, 2 x 2 patches", True, of_function(_opposite)), IMAGES[..., :8], 4),
+    ]
+
+
+def _by_little(images: Tensor, which: int, size: float) -> Tensor:
+    """Three logits; one of them moves, by up to twice the size, if the patches of an image leave their order."""
+    return one_logit(size / 2 * in_order(images), which)
+
+
+def _faint(images: Tensor) -> Tensor:
+    return 0.3 + 4e-4 * in_order(images)[:, None] * torch.ones(3)
+
+
+def _steep(images: Tensor) -> Tensor:
+    return 1000 * small_map(images)[:, :1] * torch.tensor([1.0, 2.0])
+
+
+def _opposite(images: Tensor) -> Tensor:
+    return 1000 * small_map(images)[:, :1] * torch.tensor([1.0, -1.0])
+
+
+def _on_random_images() -> list[tuple[Any, ...]]:
     return on_images(
         (
             Case("a bag of patches: the largest of their first numbers", False, of_function(_largest)),
@@ -116,7 +161,7 @@ notices_the_order = Exercise(
             *(
                 _ordered(change, judge=lambda a, b, near=near: far(a, b, near))
                 for change in (_shuffle, _backwards)
-                for near in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+                for near in (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
             ),
         ),
         Mistake(
@@ -161,8 +206,39 @@ notices_the_order = Exercise(
         ),
         Mistake(
             "nothing moves",
-            "Your patches come back to where they were, so no logit can change. Is the new order in use?",
+            "Your patches come back to where they were, so no logit can change: in every image, or in one of 2 x 2 "
+            "patches. Is the new order in use, and is it another one for any number of patches?",
             _ordered(lambda images, patch_size: images),
+            _ordered(
+                lambda images, p: unpatchify(patchify(images, p).roll(p, 1), p, (images.shape[2], images.shape[3]))
+            ),
+        ),
+        Mistake(
+            "without the absolute value",
+            ABSOLUTE,
+            _ordered(judge=lambda one, other: bool((one - other).max() > NEAR)),
+            _ordered(judge=lambda one, other: bool((other - one).max() > NEAR)),
+        ),
+        Mistake(
+            "a mean of the changes",
+            AVERAGED,
+            _ordered(judge=lambda one, other: bool((one - other).abs().mean() > NEAR)),
+            _ordered(judge=lambda one, other: bool((one - other).mean().abs() > NEAR)),
+            _ordered(judge=lambda one, other: bool((one - other).mean(dim=0).abs().max() > NEAR)),
+            _ordered(judge=lambda one, other: bool((one - other).sum(dim=1).abs().max() > NEAR)),
+            _ordered(judge=lambda one, other: bool((one - other).mean(dim=1).abs().max() > NEAR)),
+        ),
+        Mistake(
+            "only one image",
+            "You look at one image of the batch only. Another one may notice what this one does not: look at all.",
+            _ordered(judge=lambda one, other: far(one[0], other[0])),
+            _ordered(judge=lambda one, other: far(one[-1], other[-1])),
+        ),
+        Mistake(
+            "only one class",
+            ONE_CLASS,
+            _ordered(judge=lambda one, other: far(one[:, 0], other[:, 0])),
+            _ordered(judge=lambda one, other: far(one[:, -1], other[:, -1])),
         ),
         Mistake(
             "a number",

@@ -42,6 +42,7 @@ def _convolve_examples() -> list[tuple[Any, ...]]:
         (numbers(2, 3, 5, 7), numbers(4, 3, 3, 3, seed=1)),
         (numbers(1, 2, 6, 7, seed=2), numbers(3, 2, 5, 5, seed=3)),
         (numbers(2, 2, 3, 4, seed=4), numbers(5, 2, 1, 1, seed=5)),
+        (numbers(1, 2, 4, 5, seed=6).double(), numbers(3, 2, 3, 3, seed=7).double()),
     ]
 
 
@@ -175,6 +176,7 @@ def _cost_examples() -> list[tuple[Any, ...]]:
         (3, 8, 3, 8, 12, 2),
         (2, 4, 5, 7, 9, 2),
         (1, 3, 3, 10, 11, 3),
+        (255, 511, 5, 61, 63),  # 12 thousand million: too many for int32, and for float32 to be exact
     ]
 
 

@@ -33,6 +33,8 @@ def _scramble_examples() -> list[tuple[Any, ...]]:
         (colours, 2, torch.tensor([3, 0, 5, 1, 4, 2])),
         (tall, 3, torch.tensor([4, 2, 0, 1, 5, 3])),
         (tall / 2 - 5, 3, torch.tensor([1, 2, 3, 4, 5, 0])),
+        (tall.double(), 3, torch.tensor([5, 2, 0, 1, 3, 4])),
+        (numbers(1, 2, 6, 12), 2, torch.arange(18).roll(5).flip(0)),  # more pieces than 16
     ]
 
 
@@ -135,6 +137,7 @@ scramble = Exercise(
             lambda images, p, order: _scramble(images, p, order).float(),
             lambda images, p, order: _scramble(images, p, order).double(),
             lambda images, p, order: _scramble(images, p, order).long(),
+            lambda images, p, order: _scramble(images.float() if images.dtype == torch.float64 else images, p, order),
             lambda images, p, order: (
                 _scramble(images, p, order).int() if images.dtype == torch.uint8 else _scramble(images, p, order)
             ),
@@ -164,6 +167,7 @@ def _stem_examples() -> list[tuple[Any, ...]]:
     return [
         (image[None, None], [first]),
         (numbers(2, 3, 8, 12), [numbers(4, 3, 3, 3, seed=1), numbers(5, 4, 3, 3, seed=2) / 8]),
+        (numbers(1, 2, 4, 6, seed=5).double(), [numbers(3, 2, 3, 3, seed=6).double()]),
         (numbers(3, 2, 16, 8, seed=3), [numbers(n, c, 3, 3, seed=n) / 4 for n, c in ((3, 2), (4, 3), (6, 4))]),
     ]
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from course_utils.checks.core import Exercise, Mistake
 from course_utils.checks.finetuning.trained import Trained, block_of, part_of
+from course_utils.checks.in_a_model import Flawed
 from course_utils.model.vit import VisionTransformer
 
 Choice = Callable[[str, int, int], bool]  # name of a parameter, blocks to freeze, depth -> frozen
@@ -74,11 +76,29 @@ def _forms(choice: Choice, **slips: Any) -> tuple[Callable[..., Any], ...]:
     )
 
 
+def _changing(which: str) -> Callable[[VisionTransformer, int], Any]:
+    """Freeze as it should be, and set numbers to zero: of the frozen blocks, or of the whole model."""
+
+    def freeze(model: VisionTransformer, blocks: int) -> Any:
+        with torch.no_grad():
+            for parameter in (model if which == "all" else model.encoder.blocks[:blocks]).parameters():
+                parameter.zero_()
+        return _freezing(_first())(model, blocks)
+
+    return freeze
+
+
+NUMBERS_CHANGED = Flawed("the model's numbers are no longer what they were")
+
+
 def _run_freeze(attempt: Callable[..., Any], model: Trained, blocks: int) -> Any:
     vit = model.make()
     returned = attempt(vit, blocks)
     if returned is None or returned is Ellipsis:
         return returned
+    before = model.make().state_dict()
+    if not all(torch.equal(value, before[name]) for name, value in vit.state_dict().items()):
+        return NUMBERS_CHANGED
     learns: dict[str, set[bool]] = {}
     for name, parameter in vit.named_parameters():
         learns.setdefault(part_of(name), set()).add(parameter.requires_grad)
@@ -98,6 +118,7 @@ freeze = Exercise(
         (Trained(3, frozen=True), 1),
         (Trained(3, frozen=True), 0),
         (Trained(3), 3),
+        (Trained(7), 5),
     ],
     (
         Mistake(
@@ -106,6 +127,12 @@ freeze = Exercise(
             "that nobody reads: set it on each parameter, or call the module's method `requires_grad_(False)`.",
             *_forms(lambda name, blocks, depth: False),
             _freezing(lambda name, blocks, depth: False, thaw=False, count="all"),
+        ),
+        Mistake(
+            "numbers are changed",
+            "Your code changes the numbers of the model, or takes parts out of it. To freeze means only: they get no "
+            "gradient. What was learned is to stay.",
+            *(_changing(how) for how in ("blocks", "all")),
         ),
         Mistake(
             "turned round",

@@ -12,7 +12,7 @@ from torch import nn
 
 from course_utils.checks.core import Exercise, Mistake
 from course_utils.checks.finetuning.trained import Trained
-from course_utils.data.normalisation import remember
+from course_utils.data.normalisation import Normalisation, remember
 from course_utils.model.vit import VisionTransformer
 from course_utils.zoo import start
 
@@ -36,14 +36,22 @@ def _facts(new: Any, old: VisionTransformer, original: dict[str, nn.Parameter]) 
         torch.equal(old_model[name], original[name]) for name in original
     )
     unchanged = unchanged and old.config.num_classes == original["head.bias"].numel()
+    learns = all(old_model[name].requires_grad == original[name].requires_grad for name in original if unchanged)
+    as_before = "as before" if learns and not old.training else "as before, but for its mode, or what of it learns"
     return {
         "head": _head(new.head),
         "body": "another one" if not kept else "the same numbers, in the same memory" if shared else "the same numbers",
         "config.num_classes": getattr(new.config, "num_classes", None),
-        "normalisation": "kept" if getattr(new, "normalisation", None) is not None else "lost",
-        "the given model": "as before" if unchanged else "changed",
+        "normalisation": _kept(getattr(new, "normalisation", None), old),
+        "the given model": as_before if unchanged else "changed",
         "learns": "all of it" if all(each.requires_grad for each in fresh.values()) else "not all of it",
     }
+
+
+def _kept(found: Any, old: VisionTransformer) -> str:
+    if found is None:
+        return "lost"
+    return "kept" if found == Trained(1).make().normalisation else "another one"
 
 
 def _head(head: Any) -> str:
@@ -58,7 +66,7 @@ def _head(head: Any) -> str:
 
 
 def _run_replace_head(attempt: Callable[..., Any], model: Trained, num_classes: int) -> Any:
-    old = model.make()
+    old = model.make().eval()  # the mode of the given model is not to change
     return _facts(attempt(old, num_classes), old, dict(model.make().named_parameters()))
 
 
@@ -107,6 +115,15 @@ def _each(**slips: Any) -> tuple[Callable[..., Any], ...]:
     )
 
 
+def _each_normalised(config: bool) -> Callable[..., Any]:
+    def replace(model: VisionTransformer, num_classes: int) -> VisionTransformer:
+        new = _new_head(config=config)(model, num_classes)
+        remember(new, Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), None)
+        return new
+
+    return replace
+
+
 def _copied(made: Callable[..., Any]) -> Callable[..., Any]:
     """Change the given model, and return a copy of it."""
     return lambda model, num_classes: copy.deepcopy(made(model, num_classes))
@@ -134,7 +151,7 @@ def _old_head(model: VisionTransformer, num_classes: int, zero: bool = False, co
 replace_head = Exercise(
     "replace_head",
     lambda model, num_classes: start.replace_head(model, num_classes),
-    lambda: [(Trained(1), 3), (Trained(2, 5, 12), 7)],
+    lambda: [(Trained(1), 3), (Trained(2, 5, 12), 7), (Trained(2, 5), 5)],
     (
         Mistake(
             "only the head comes back",
@@ -201,6 +218,25 @@ replace_head = Exercise(
             "Some parameters of your model need no gradient any more, so no optimiser could train them. Look for "
             "requires_grad: the new model is to learn in all its parts.",
             *_each(learns=False),
+        ),
+        Mistake(
+            "the given model comes back",
+            "Where the number of classes stays the same, you return the model that was given. A new model is asked, "
+            "with a head of zeros, also then.",
+            lambda model, k: model if k == model.config.num_classes else _new_head()(model, k),
+            lambda model, k: copy.deepcopy(model) if k == model.config.num_classes else _new_head()(model, k),
+        ),
+        Mistake(
+            "mode or gradients of the given model changed",
+            "The numbers of the given model are as they were, but it is now in train mode, or other parts of it learn "
+            "than before. Call `train()` and `requires_grad_` on the new model only.",
+            lambda model, k: _new_head()(model.train(), k),
+            lambda model, k: (_new_head()(model, k), model.requires_grad_(False))[0],
+        ),
+        Mistake(
+            "another normalisation",
+            "Your model has another normalisation than the given one. Take `model.normalisation`, whatever it is.",
+            *(_each_normalised(config) for config in (True, False)),
         ),
         Mistake(
             "the config still has the old number",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 
 from course_utils.checks.core import Exercise, Mistake
 from course_utils.checks.finetuning.trained import Trained, block_of, part_of
+from course_utils.checks.in_a_model import Flawed
 from course_utils.model.vit import VisionTransformer
 
 DEFAULT_RATE = 0.7  # of an optimiser whose groups bring none
@@ -54,6 +56,29 @@ def _grouping(
     return groups
 
 
+LEARNS_OTHERWISE = Flawed("other parts of the model learn than before")
+
+
+def _filtered(*parts: str) -> Callable[..., Any]:
+    """Leave frozen parameters out: of parts of the model whose names begin like this, or of all."""
+
+    def groups(model: VisionTransformer, rate: float, decay: float) -> list[dict[str, Any]]:
+        named = dict(model.named_parameters())
+        out = {id(each) for name, each in named.items() if name.startswith(parts or "") and not each.requires_grad}
+        return [group for group in _grouping()(model, rate, decay) if id(group["params"][0]) not in out] or [
+            {"params": []}
+        ]
+
+    return groups
+
+
+def _climbing(model: VisionTransformer, rate: float, decay: float) -> list[dict[str, Any]]:
+    """Begin with the smallest rate, and divide by the decay from layer to layer."""
+    depth = model.config.depth
+    smallest = rate * decay ** (depth + 1)
+    return _grouping(rate_of=lambda rate, decay, steps: smallest / decay ** (depth + 1 - steps))(model, rate, decay)
+
+
 def _run_groups(attempt: Callable[..., Any], model: Trained, rate: float, decay: float) -> Any:
     vit = model.make()
     groups = attempt(vit, rate, decay)
@@ -62,16 +87,36 @@ def _run_groups(attempt: Callable[..., Any], model: Trained, rate: float, decay:
     optimizer = torch.optim.AdamW(groups, lr=DEFAULT_RATE)
     rates = {id(each): float(group["lr"]) for group in optimizer.param_groups for each in group["params"]}
     found: dict[str, Any] = {}
+    before = {name: parameter.requires_grad for name, parameter in model.make().named_parameters()}
+    if any(parameter.requires_grad != before[name] for name, parameter in vit.named_parameters()):
+        return LEARNS_OTHERWISE
     for name, parameter in vit.named_parameters():
         part, its = part_of(name), rates.get(id(parameter), "in no group")
         found[part] = its if found.get(part, its) == its else "several rates"
     return found
 
 
+def _rounded(digits: int, rate: float, decay: float, steps: int) -> float:
+    return round(rate * decay**steps, digits) if steps else rate
+
+
+def _rounded_each_time(digits: int, rate: float, decay: float, steps: int) -> float:
+    for _ in range(steps):
+        rate = round(rate * decay, digits)
+    return rate
+
+
 parameter_groups = Exercise(
     "parameter_groups",
     lambda model, rate, decay: _grouping()(model, rate, decay),
-    lambda: [(Trained(2), 1.0, 0.5), (Trained(4), 0.3, 0.8), (Trained(11), 2.0, 0.9)],
+    lambda: [
+        (Trained(2), 1.0, 0.5),
+        (Trained(4), 0.3, 0.8),
+        (Trained(11), 2.0, 0.9),
+        (Trained(3), 1e-3, 0.65),
+        (Trained(3, frozen=True), 1.0, 0.7),
+        (Trained(2), 1.0, 0.0),
+    ],
     (
         Mistake(
             "the groups bring no rate",
@@ -83,6 +128,37 @@ parameter_groups = Exercise(
             "a parameter in two groups",
             "The same parameter stands in two groups, and the optimiser refuses that. Each belongs into exactly one.",
             _grouping(twice=True),
+        ),
+        Mistake(
+            "frozen parameters are left out",
+            "You leave the parameters out that do not learn just now. They may be thawed later: every parameter stands "
+            "in a group, frozen or not. (The optimiser passes over those that have no gradient.)",
+            _filtered(),
+            _filtered("embeddings"),
+            _filtered("encoder.blocks"),
+            _filtered("embeddings", "encoder.blocks"),
+            _filtered("embeddings", "encoder"),
+        ),
+        Mistake(
+            "the model is changed",
+            "Your code changes what of the model learns. Only the rates are asked: leave `requires_grad` as it is.",
+            lambda model, rate, decay: (model.requires_grad_(not model.head.bias.requires_grad), [{"params": []}])[1],
+            lambda model, rate, decay: (
+                _grouping()(model, rate, decay),
+                model.embeddings.requires_grad_(False),
+            )[0],
+        ),
+        Mistake(
+            "a decay of 0",
+            "A decay of 0 is allowed: the head learns, and all other rates are 0. You divide by it, or take 0 for a "
+            "decay that is not given.",
+            _climbing,
+            lambda model, rate, decay: _grouping()(model, rate, decay or 1.0),
+        ),
+        Mistake(
+            "rounded rates",
+            "Your rates are rounded. Usual rates are small, 0.001 or less, so little is left of them. Do not round.",
+            *(_grouping(rate_of=partial(how, n)) for n in (2, 3, 4, 5) for how in (_rounded, _rounded_each_time)),
         ),
         Mistake(
             "no decay",
@@ -181,5 +257,6 @@ parameter_groups = Exercise(
     ),
     "Each parameter once, and each layer with `decay` times the rate of the layer behind it.",
     run=_run_groups,
+    tolerance=1e-6,  # usual rates are small
     in_a_model=False,
 )

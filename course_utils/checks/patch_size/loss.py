@@ -20,12 +20,14 @@ class Recorder(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.asked: list[Any] = []
+        self.evaluated = False  # whether it was ever called in eval mode
         draw = torch.Generator().manual_seed(classes)
         self.weight = nn.Parameter(torch.randn(classes, 3, generator=draw))
 
     def forward(self, images: Tensor, patch_size: Any = None) -> Tensor:
         """Map images (B, 3, H, W) to logits (B, K), which depend on the patch size."""
         self.asked.append(patch_size)
+        self.evaluated |= not self.training
         scale = 1.0 if patch_size is None else 0.3 * float(patch_size)
         return images.mean(dim=(2, 3)) @ self.weight.T * scale  # (B, 3) @ (3, K) -> (B, K)
 
@@ -49,6 +51,8 @@ PYTHONS = Flawed("another draw each time, although torch was seeded the same")
 NOT_ALIKE = Flawed("not every patch size about equally often")
 SEVERAL = Flawed("the model was called more than once, or never")
 NOT_ON_OFFER = Flawed("the model was asked for a patch size that is not in the list")
+IN_EVAL_MODE = Flawed("the model is no longer in train mode")
+WENT_BACK = Flawed("a loss whose gradient has been computed already")
 NO_LOSS_GRADIENT = Flawed("a loss from which the model cannot learn")
 
 
@@ -68,6 +72,10 @@ def _in_a_training(
             return NOT_ON_OFFER
         asked.append(model.asked[0])
         losses.append(loss)
+        if model.evaluated or not model.training:
+            return IN_EVAL_MODE
+        if model.weight.grad is not None:
+            return WENT_BACK
     first = losses[0]
     if not isinstance(first, Tensor) or first.shape != ():
         return first
@@ -126,6 +134,18 @@ flexi_loss = Exercise(
             lambda m, i, t, sizes: F.cross_entropy(m(i, int(torch.randint(len(sizes), ()))), t),
             lambda m, i, t, sizes: F.cross_entropy(m(i, torch.tensor(_draw(sizes))), t),
             lambda m, i, t, sizes: F.cross_entropy(m(i), t),
+        ),
+        Mistake(
+            "eval mode",
+            "You put the model into eval mode. This is a step of its training: dropout would stop, also in the steps "
+            "that follow. Leave the mode as it is.",
+            lambda m, i, t, sizes: F.cross_entropy(m.eval()(i, _draw(sizes)), t),
+        ),
+        Mistake(
+            "backward inside",
+            "You call `backward()` inside. The trainer does that with the loss that you return: after yours, its own "
+            "stops with an error, or every gradient counts twice. Return the loss only.",
+            lambda m, i, t, sizes: (loss := F.cross_entropy(m(i, _draw(sizes)), t), loss.backward())[0],
         ),
         Mistake(
             "all sizes in one step",

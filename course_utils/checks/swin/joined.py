@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from course_utils.beyond import swin as package
-from course_utils.checks.core import Exercise, Mistake
+from course_utils.checks.core import Exercise, Mistake, same_value
+from course_utils.checks.in_a_model import Flawed
 from course_utils.checks.swin.windows import numbered
 
 # ---- merge_patches
@@ -30,7 +31,11 @@ def _merge_examples() -> list[tuple[Tensor]]:
     """A map of 2x4 numbers, to look at; then several numbers a place, and batches."""
     draw = torch.Generator().manual_seed(0)
     shapes = ((2, 4, 6, 3), (3, 6, 2, 2), (1, 2, 8, 5))
-    return [(numbered(1, 2, 4, 1),), *((torch.randn(shape, generator=draw),) for shape in shapes)]
+    return [
+        (numbered(1, 2, 4, 1),),
+        *((torch.randn(shape, generator=draw),) for shape in shapes),
+        (numbered(2, 4, 2, 3).double(),),
+    ]
 
 
 merge_patches = Exercise(
@@ -194,11 +199,35 @@ def _way_examples() -> list[tuple[Any, ...]]:
     return examples
 
 
+NOT_ONCE = Flawed("attend was called more than once, or with some of the windows only")
+
+
+def _watched(attempt: Callable[..., Any], places: Tensor, w: int, shift: int, attend: Attend) -> Any:
+    """Run an attempt, and look how often it calls ``attend``."""
+    calls = 0
+
+    def counted(windows: Tensor, mask: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return attend(windows, mask)
+
+    found = attempt(places, w, shift, counted)
+    right = isinstance(found, Tensor) and same_value(found, _through(places, w, shift, attend), 1e-4)
+    return NOT_ONCE if right and calls > 1 else found
+
+
 shifted_windows = Exercise(
     "shifted_windows",
     through_shifted_windows,
     _way_examples,
     (
+        Mistake(
+            "attend called several times",
+            "The result is right, but you call `attend` more than once: for each image, or each window. It takes all "
+            "windows of all images at a time, with one mask for each window: that is what makes it fast.",
+            lambda p, w, s, attend: (_through(p, w, s, attend), _through(p, w, s, attend))[0],
+            lambda p, w, s, attend: torch.cat([_through(each, w, s, attend) for each in p.split(1)]),
+        ),
         Mistake(
             "not rolled back",
             "At the end every place stands `shift` places too far up and to the left. Roll the map back.",
@@ -280,4 +309,5 @@ shifted_windows = Exercise(
         ),
     ),
     "Roll, cut, mask, attend, put back, roll back: so a window may lie across the borders of four others.",
+    run=_watched,
 )

@@ -38,7 +38,11 @@ def _window_examples() -> list[tuple[Tensor, int]]:
     """Eight numbers in two windows, to look at; then batches and maps that are not square."""
     draw = torch.Generator().manual_seed(0)
     shapes = {(2, 4, 6, 3): 2, (2, 6, 9, 2): 3, (3, 6, 3, 5): 3, (1, 8, 4, 2): 4}
-    return [(numbered(1, 2, 4, 1), 2), *((torch.randn(shape, generator=draw), w) for shape, w in shapes.items())]
+    return [
+        (numbered(1, 2, 4, 1), 2),
+        *((torch.randn(shape, generator=draw), w) for shape, w in shapes.items()),
+        (numbered(2, 4, 2, 3).double(), 2),
+    ]
 
 
 to_windows = Exercise(
@@ -161,8 +165,14 @@ def _mask_in_memory_order(size: Sides, w: int, shift: Sides) -> Tensor:
 
 
 def _mask_examples() -> list[tuple[Sides, int, Sides]]:
-    """Maps that are not square, windows larger than twice the shift, and another shift down than to the right."""
-    return [((4, 6), 2, (1, 1)), ((6, 9), 3, (1, 2)), ((8, 12), 4, (1, 3)), ((15, 10), 5, (2, 1))]
+    """Maps that are not square, shifts below and above half a window, and another one down than to the right."""
+    return [
+        ((4, 6), 2, (1, 1)),
+        ((6, 9), 3, (1, 2)),
+        ((8, 12), 4, (1, 3)),
+        ((15, 10), 5, (2, 1)),
+        ((10, 15), 5, (4, 3)),
+    ]
 
 
 shift_mask = Exercise(
