@@ -39,5 +39,5 @@ def test_tab_reaches_every_control_once_and_each_has_a_name(explorer_notebook, n
     print(f"{name}: {'; '.join(found)}")
     assert len(found) == len(set(found)) == explorer.root.evaluate(STOPS) >= 2
     assert all(stop.rpartition(" (")[0].strip(": ") for stop in found), found
-    grids = explorer.root.locator("[role=grid]").count()
+    grids = explorer.root.locator("[role=grid]:visible").count()  # what another test chose may hide one
     assert sum(": " in stop for stop in found) >= grids  # a grid is one stop, not one for each cell
