@@ -46,10 +46,11 @@ class Colab:
         (preinstalled / "google" / "colab").mkdir(parents=True)
         (preinstalled / "google" / "colab" / "__init__.py").write_text("from google.colab import output\n")
         (preinstalled / "google" / "colab" / "output.py").write_text("def enable_custom_widget_manager(): pass\n")
-        here = sysconfig.get_path("purelib")
-        for entry in Path(here).iterdir():
-            if not entry.name.startswith(NOT_PREINSTALLED) and not (preinstalled / entry.name).exists():
-                (preinstalled / entry.name).symlink_to(entry)
+        here = Path(sysconfig.get_path("purelib"))
+        for entry in [*here.iterdir(), *here.glob("google/*")]:  # protobuf stands beside Colab's own package
+            place = preinstalled / entry.relative_to(here)
+            if not entry.name.startswith(NOT_PREINSTALLED) and not place.exists():
+                place.symlink_to(entry)
         site_packages = next((folder / "env" / "lib").glob("python*")) / "site-packages"
         (site_packages / "preinstalled.pth").write_text(f"{preinstalled}\n")
         self.archive = folder / "course.tar.gz"
