@@ -60,11 +60,17 @@ def commit() -> str | None:
 
 
 def command_line() -> str:
-    """Return the command that started this process, without the machine's own paths."""
+    """Return the command that started this process. Absolute paths hold on one machine only: their last part is kept."""
     program = Path(sys.argv[0]).name
     if program == "__main__.py":
         program = f"python -m {Path(sys.argv[0]).parent.name}"
-    return " ".join([program, *sys.argv[1:]])
+    return " ".join([program, *map(_without_folders, sys.argv[1:])])
+
+
+def _without_folders(argument: str) -> str:
+    """Shorten an absolute path to its last part, also where it follows an option: --root=/data/cifar."""
+    option, equals, value = argument.rpartition("=")
+    return f"{option}{equals}{Path(value).name}" if Path(value).is_absolute() else argument
 
 
 def now() -> str:

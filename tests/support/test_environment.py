@@ -28,6 +28,8 @@ def test_the_command_line_leaves_out_paths(monkeypatch):
     assert environment.command_line() == "python -m course_utils train --steps 3"
     monkeypatch.setattr(sys, "argv", ["/home/someone/bin/script.py", "x"])
     assert environment.command_line() == "script.py x"
+    monkeypatch.setattr(sys, "argv", ["script.py", "--root", "/data/cifar", "--out=/data/a.json", "runs/x"])
+    assert environment.command_line() == "script.py --root cifar --out=a.json runs/x"
 
 
 def test_the_commit_says_whether_files_were_changed(monkeypatch):
