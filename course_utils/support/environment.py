@@ -60,7 +60,7 @@ def commit() -> str | None:
 
 
 def command_line() -> str:
-    """Return the command that started this process. Absolute paths hold on one machine only: their last part is kept."""
+    """Return the command that started this process; of absolute paths, true on one machine only, the last part."""
     program = Path(sys.argv[0]).name
     if program == "__main__.py":
         program = f"python -m {Path(sys.argv[0]).parent.name}"
