@@ -184,14 +184,8 @@ def _begin_with(model: nn.Module, start: Run | str, place: Workplace) -> dict[st
         take_over(model, trained.state_dict(), start)
         remember(model, trained.normalisation, None)
         return {"weights": start}
-    path = checkpoints.find_checkpoint(place.runs / start.folder)
-    owners, progress = checkpoints.load_checkpoint(path) if path is not None else ({}, {"status": "missing"})
-    if progress["status"] != "finished":
-        raise FileNotFoundError(
-            f"This run starts from {start.variant!r} of {start.experiment}, seed {start.seed}, which is not in "
-            f"{place.runs}: run  python -m course_utils experiments run {start.experiment}  first."
-        )
-    take_over(model, backbone_state(owners["model"], start.kind), str(path))
+    state, progress = _finished(start, place.runs)
+    take_over(model, backbone_state(state, start.kind), start.folder)
     remember(model, Normalisation(**progress["normalisation"]), None)
     return {"experiment": start.experiment, "variant": start.variant, "seed": start.seed, "digest": start.digest}
 
