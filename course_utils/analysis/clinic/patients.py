@@ -1,4 +1,4 @@
-"""Lesson 08 (clinic): six patients and a hard seventh, by letter. Whoever reads on knows what they have.
+"""Lesson 08 (clinic): patients by letter: two for a start, six, and a hard seventh. Reading on tells what they have.
 
 Each is a small Vision Transformer with its loop. Printing it does not tell what is wrong: changed parts bear the usual
 names.
@@ -47,12 +47,14 @@ _WARD: dict[str, Slip] = {
     "E": _by_name("gradients not set to zero"),
     "F": Slip("embeddings cut off", "outside", ("no gradient",), _cut),
     "G": _by_name("scaled by the model width"),
+    "X": _by_name("no position codes"),  # the two that the lesson begins with
+    "Y": _by_name("attention over the batch, class token"),
 }
 LETTERS = "ABCDEF"
 
 
 def admit(letter: str) -> Patient:
-    """Bring in a patient: "A" to "F", "G" for the hard one, "healthy" to compare with.
+    """Bring in a patient: "A" to "F", "G" for the hard one, "X" and "Y" for a start, "healthy" to compare with.
 
     Raises:
         ValueError: There is no such patient.
