@@ -26,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", help="folder of CIFAR-10 (default: $CIFAR10_ROOT, data/, the cache)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--precision", default="fp32", help="fp32 or bf16")
     options = parser.parse_args()
     device = pick_device(options.device)
     test_set = load_cifar10("test", options.root, "never")
@@ -37,13 +38,15 @@ def main() -> None:
         found[name] = {}
         for patch_size in PATCH_SIZES:
             resized = model.with_patch_size(patch_size).to(device)
-            found[name][str(patch_size)] = accuracy(predict(resized, test_set.images), test_set.labels)
+            logits = predict(resized, test_set.images, precision=options.precision)  # (N, K)
+            found[name][str(patch_size)] = accuracy(logits, test_set.labels)
             print(f"{name}, patches of {patch_size}: {found[name][str(patch_size)]:.2%}", flush=True)
     record = {
         "command": environment.command_line(),
         "written": environment.now(),
         "data": test_set.describe(),
         "environment": environment.describe(device),
+        "precision": options.precision,
         "accuracy": found,
     }
     write_json(PATCH_SIZE_RECORD, record)

@@ -78,9 +78,10 @@ def unused(path: Path) -> Path:
 
 
 def accuracy_line(figures: dict[str, Any]) -> str:
-    """Say in one line what ``evaluate`` found."""
+    """Say in one line what ``evaluate`` found. Where all answers are right, or none, the error is not known, not 0."""
+    error = f" ± {figures['accuracy_standard_error']:.2%}" if figures["accuracy_standard_error"] else ""
     return (
-        f"test accuracy {figures['accuracy']:.2%} ± {figures['accuracy_standard_error']:.2%} "
-        f"on {figures['n']:,} images (top {figures['top_k']}: {figures['top_k_accuracy']:.2%}, "
-        f"loss {figures['loss']:.4f}, calibration error {figures['calibration_error']:.2%})"
+        f"test accuracy {figures['accuracy']:.2%}{error} on {figures['n']:,} images "
+        f"(top {figures['top_k']}: {figures['top_k_accuracy']:.2%}, loss {figures['loss']:.4f}, "
+        f"calibration error {figures['calibration_error']:.2%})"
     )

@@ -154,7 +154,7 @@ def pictures_in(path: str | Path) -> list[Path]:
         of_each = [filter(_is_picture, _entries(entry)) for entry in entries if entry.is_dir()]
         found = [file for row in itertools.zip_longest(*of_each) for file in row if file is not None]
     if not found:
-        raise ValueError(f"{folder} holds no pictures, nor do its subfolders.")
+        raise ValueError(f"'{folder}' holds no pictures, nor do its subfolders.")
     return found
 
 
@@ -217,9 +217,9 @@ def _refuse_too_many(folder: Path, count: int, image_size: int | tuple[int, int]
     there_is = _memory()
     if there_is is not None and needed > there_is / 2:
         raise MemoryError(
-            f"{folder} holds {count:,} pictures: at {height}x{width} pixels they need {needed / 1e9:.1f} GB of memory, "
-            f"and this machine has {there_is / 1e9:.1f} GB, of which half is wanted for the training. Make the image "
-            "size smaller, or take fewer pictures."
+            f"'{folder}' holds {count:,} pictures: at {height}x{width} pixels they need {needed / 1e9:.1f} GB of "
+            f"memory, and this machine has {there_is / 1e9:.1f} GB, of which half is wanted for the training. "
+            "Make the image size smaller, or take fewer pictures."
         )
 
 
@@ -238,7 +238,8 @@ def _hashes_by_class(folder: Path, classes: tuple[str, ...], found: list[_Found]
     for name, of_class in zip(classes, hashes, strict=True):
         if not of_class:
             raise ValueError(
-                f"The subfolder {name!r} of {folder} holds no picture that can be read: put some into it, or delete it."
+                f"The subfolder {name!r} of '{folder}' holds no picture that can be read: "
+                "put some into it, or delete it."
             )
     return hashes
 
@@ -260,10 +261,10 @@ def _find(folder: Path) -> dict[str, list[Path]]:
         files.setdefault(_readable(entry.name), []).extend(_files(entry))
     if not files:
         raise ValueError(
-            f"{folder} holds no subfolders: make one for each class, named after it, and put its pictures there."
+            f"'{folder}' holds no subfolders: make one for each class, named after it, and put its pictures there."
         )
     if len(files) == 1:
-        raise ValueError(f"{folder} holds one subfolder, {_some(files)}: there must be two classes or more.")
+        raise ValueError(f"'{folder}' holds one subfolder, {_some(files)}: there must be two classes or more.")
     astray = [entry.name for entry in entries if _is_picture(entry)]
     if astray:
         _say(
@@ -278,8 +279,8 @@ def _files(folder: Path) -> list[Path]:
     entries = _entries(folder)
     if folders := [entry.name for entry in entries if entry.is_dir()]:
         raise ValueError(
-            f"{folder} holds further folders ({_some(folders)}), but a class has its pictures directly in its folder: "
-            f"if these are the classes, give {folder} instead."
+            f"'{folder}' holds further folders ({_some(folders)}), but a class has its pictures directly in its "
+            f"folder: if these are the classes, give '{folder}' instead."
         )
     return [entry for entry in entries if _is_picture(entry)]
 
@@ -288,12 +289,12 @@ def _entries(folder: Path) -> list[Path]:
     """List what people put into a folder, by name."""
     try:
         if not folder.exists():
-            raise FileNotFoundError(f"There is no folder {folder}: check the name.")
+            raise FileNotFoundError(f"There is no folder '{folder}': check the name.")
         if not folder.is_dir():
-            raise NotADirectoryError(f"{folder} is a file: give the folder that holds a subfolder for each class.")
+            raise NotADirectoryError(f"'{folder}' is a file: give the folder that holds a subfolder for each class.")
         entries = sorted(folder.iterdir())
     except PermissionError as error:
-        raise PermissionError(f"You may not read the folder {folder}: change its permissions first.") from error
+        raise PermissionError(f"You may not read the folder '{folder}': change its permissions first.") from error
     return [entry for entry in entries if not entry.name.startswith(".") and entry.name not in _MADE_BY_SYSTEMS]
 
 

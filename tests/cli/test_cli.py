@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from tiny_run import TINY
 
-from course_utils.cli import main
+from course_utils.cli import main, options
 from course_utils.cli.options import unused
 from course_utils.data import Normalisation
 from course_utils.support.files import load_tensors
@@ -231,3 +231,12 @@ def test_what_a_kind_does_not_take_is_said(arguments, words, capsys, tmp_path, m
     assert main(["train", "--sample", "always", *arguments]) == 1
     assert words in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_an_accuracy_of_all_or_nothing_is_given_without_an_error():
+    figures = {"accuracy": 1.0, "accuracy_standard_error": 0.0, "n": 18, "top_k": 3, "top_k_accuracy": 1.0}
+    said = options.accuracy_line(figures | {"loss": 0.01, "calibration_error": 0.005})
+    assert said.startswith("test accuracy 100.00% on 18 images")
+    assert "62.50% ± 17.12% on 8" in options.accuracy_line(
+        figures | {"accuracy": 0.625, "accuracy_standard_error": 0.17116, "n": 8, "loss": 1, "calibration_error": 0}
+    )

@@ -137,7 +137,7 @@ def test_attend_takes_pictures_and_folders(trained, weights, tmp_path, capsys, m
     assert "60 pictures: the first 3 are drawn." in capsys.readouterr().out
     (tmp_path / "empty").mkdir()
     assert main(["attend", str(tmp_path / "empty"), "--weights", str(weights)]) == 1
-    assert "empty holds no pictures, nor do its subfolders" in capsys.readouterr().err
+    assert "empty' holds no pictures, nor do its subfolders" in capsys.readouterr().err
 
 
 def test_the_attention_explorer_takes_them_and_a_persons_own(trained, weights):

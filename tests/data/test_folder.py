@@ -285,10 +285,10 @@ def test_too_little_memory_is_no_broken_file(own, monkeypatch):
 
 
 def test_a_path_that_is_no_folder(own):
-    with pytest.raises(FileNotFoundError, match=r"There is no folder .*nowhere: check the name\."):
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*nowhere': check the name\."):
         ImageSet.from_folder(own / "nowhere", 32)
     (own / "a.zip").write_bytes(b"PK")
-    with pytest.raises(NotADirectoryError, match=r"a\.zip is a file: give the folder that holds a subfolder for each"):
+    with pytest.raises(NotADirectoryError, match=r"a\.zip' is a file: give the folder that holds a subfolder for each"):
         ImageSet.from_folder(own / "a.zip", 32)
 
 
@@ -326,7 +326,7 @@ def test_a_class_without_a_picture(own, content):
 def test_folders_in_the_folder_of_a_class_are_refused(own):
     for part in ("train", "val"):
         plain_folder(own / part, {"cats": 3, "dogs": 3})
-    message = r"train holds further folders \('cats', 'dogs'\), but .*: if these are the classes, give .*train instead"
+    message = r"train' holds further folders \('cats', 'dogs'\), but .*: if these are the classes, give .*train' instead"
     with pytest.raises(ValueError, match=message):
         ImageSet.from_folder(own, 32)
     assert ImageSet.from_folder(own / "train", 4).classes == ("cats", "dogs")
