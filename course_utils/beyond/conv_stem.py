@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from course_utils.beyond.cnn import conv_norm_relu
@@ -76,6 +77,8 @@ class ConvStem(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (B, C, H, W) to tokens (B, N, D)."""
+        # Channels last in memory: on a CPU the pooled stem runs twice as fast so.
+        images = images.contiguous(memory_format=torch.channels_last)
         features = self.projection(self.convolutions(images))  # (B, C, H, W) -> (B, D, H/P, W/P)
         return features.flatten(2).transpose(1, 2)  # -> (B, N, D)
 

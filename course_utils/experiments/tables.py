@@ -22,8 +22,8 @@ Written by `python -m course_utils experiments report` from the records in `cour
 
 Every number is mean ± standard deviation over the seeds, with the sample's n - 1; a number without ± is of one run, or
 the same in all. Choices were made on the validation images (5,000 that were not trained on); each run looked at the
-10,000 test images once, at its end. Differences smaller than the spread mean nothing. A run of minutes is short of what
-the same model can reach: compare inside one table only.
+10,000 test images once, at its end. With three seeds each, a difference below about 2.3 standard deviations may be
+chance. A run of minutes is short of what the same model can reach: compare inside one table only.
 
 What a table needs to be repeated: `python -m course_utils experiments run NAME` with the set file of the same name in
 `experiments/`. A record holds all settings, the fingerprint of the images, versions, commit, history and figures.

@@ -91,9 +91,8 @@ FEWER_SEEDS = {
     "race": 1,  # its long runs are too long for three
     "cnn_rates": 1,  # tunes a rate
     "finetuning": 1,  # tunes rates; the best of each has three
-    "data_size": 1,  # the CNN's; the lessons say so
-    "flexivit": 1,  # there was no time for more: lesson 11 (patch_size) says so
-    "positions_48": 2,  # likewise
+    "cct": 1,  # aims at a mark in eight minutes; lesson 10 (cnn) says so
+    "positions_48": 2,  # there was no time for more: lesson 11 (patch_size) says so
 }
 
 
