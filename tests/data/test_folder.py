@@ -326,7 +326,9 @@ def test_a_class_without_a_picture(own, content):
 def test_folders_in_the_folder_of_a_class_are_refused(own):
     for part in ("train", "val"):
         plain_folder(own / part, {"cats": 3, "dogs": 3})
-    message = r"train' holds further folders \('cats', 'dogs'\), but .*: if these are the classes, give .*train' instead"
+    message = (
+        r"train' holds further folders \('cats', 'dogs'\), but .*: if these are the classes, give .*train' instead"
+    )
     with pytest.raises(ValueError, match=message):
         ImageSet.from_folder(own, 32)
     assert ImageSet.from_folder(own / "train", 4).classes == ("cats", "dogs")
