@@ -53,7 +53,7 @@ from course_utils.support.settings import Settings, look_up
 from course_utils.training.recipes import Recipe
 from course_utils.training.tasks import Classification
 from course_utils.zoo.kinds import KINDS, TASKS
-from course_utils.zoo.weights import pretrained_names
+from course_utils.zoo.weights import encoder_names, pretrained_names
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -284,7 +284,7 @@ def _run(path: Path, variant: str, place: int, seed: int, content: dict, changes
 def _start(path: Path, seed: int, name: str) -> Run | str:
     """Find what a run starts from: shipped weights, or the run of another set in the same folder, with its seed."""
     if ";" not in name:
-        return look_up("shipped weights", name, {each: each for each in pretrained_names()})
+        return look_up("shipped weights", name, {each: each for each in (*pretrained_names(), *encoder_names())})
     return _run_of_another_set(path, name, {seed})
 
 
