@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -96,3 +102,19 @@ def assert_bit_equal(one, other) -> None:
 def figures(record) -> list[dict[str, float]]:
     """The history without its times."""
     return [{key: value for key, value in entry.items() if key != "seconds"} for entry in record["epochs"]]
+
+
+def torchrun(script: Path, processes: int, run_dir: Path) -> dict[str, Any]:
+    """Run a script in several processes, and return the record that it leaves in a folder."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    for _ in range(3):  # now and then gloo's own threads abort a process that has done its work and ends
+        shutil.rmtree(run_dir, ignore_errors=True)
+        done = subprocess.run(
+            [*command, str(script)], capture_output=True, text=True, timeout=240, cwd=Path(__file__).parents[1]
+        )
+        if "terminate called without an active exception" not in done.stderr:
+            break
+    assert done.returncode == 0, done.stderr
+    record: dict[str, Any] = json.loads((run_dir / "record.json").read_text())
+    assert record["processes"] == processes
+    return record

@@ -161,12 +161,12 @@ class _StopButton:
         self._before: Any = None
 
     def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.getsignal(signal.SIGINT)
-        if callable(self._before):
-            signal.signal(signal.SIGINT, self._note)
-        else:
+        if threading.current_thread() is not threading.main_thread():
             self.pressed = True  # it cannot be told here: take every one for the button's
+            return
+        self._before = signal.getsignal(signal.SIGINT)
+        if callable(self._before):  # else the signal is ignored, or ends the program: no button raises anything
+            signal.signal(signal.SIGINT, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> Any:
         self.pressed = True

@@ -3,9 +3,6 @@
 They are those of lesson 12 (distillation), lesson 13 (masked) and lesson 14 (dino).
 """
 
-import json
-import subprocess
-import sys
 import textwrap
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +18,7 @@ from tiny_training import (
     kill_before,
     make_images,
     state_of,
+    torchrun,
     trainer_of,
 )
 
@@ -298,11 +296,7 @@ def fitted(tmp_path, name, processes):
     here = Path(__file__).parent
     places = {"tests": str(here.parent), "here": str(here), "run_dir": str(run_dir)}
     script.write_text(textwrap.dedent(SCRIPT).format(name=name, **places))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    done = subprocess.run([*command, str(script)], capture_output=True, text=True, timeout=240, cwd=here.parents[1])
-    assert done.returncode == 0, done.stderr
-    record = json.loads((run_dir / "record.json").read_text())
-    assert record["processes"] == processes
+    record = torchrun(script, processes, run_dir)
     return [[entry["train_loss"], entry["validation_loss"]] for entry in record["epochs"]]
 
 

@@ -150,6 +150,16 @@ def test_a_strange_error_gets_a_sentence(exercise):
         assert "Traceback" not in verdict.message, name
 
 
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.SIG_DFL])
+def test_an_interrupt_that_is_raised_is_no_stop_button_where_there_is_none(handler):
+    """A program that a shell starts in the background ignores Ctrl-C."""
+    exercise, before = EXERCISES["softmax"], signal.signal(signal.SIGINT, handler)
+    try:
+        assert exercise.examine(raises(KeyboardInterrupt())).status == "wrong"
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @ALL
 @pytest.mark.parametrize("leave", [sys.exit, exit, quit, raises(SystemExit)], ids=["sys.exit", "exit", "quit", "raise"])
 def test_an_attempt_that_ends_the_program_does_not(exercise, leave):
@@ -376,8 +386,12 @@ def test_the_stop_button_still_stops():
         while True:
             pass
 
-    with pytest.raises(KeyboardInterrupt):
-        exercise.examine(attempt)
+    before_handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            exercise.examine(attempt)
+    finally:
+        signal.signal(signal.SIGINT, before_handler)
     assert torch.is_grad_enabled()
     assert torch.equal(torch.get_rng_state(), before)
 

@@ -1,12 +1,10 @@
 """Two processes under torchrun learn what one process learns."""
 
-import json
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from tiny_training import torchrun
 
 SCRIPT = """
     import json, sys, torch
@@ -36,18 +34,7 @@ def losses(tmp_path: Path, processes: int, accumulate: int) -> list[float]:
     script = tmp_path / f"train_{processes}_{accumulate}.py"
     tests = str(Path(__file__).parents[1])
     script.write_text(textwrap.dedent(SCRIPT).format(tests=tests, run_dir=str(run_dir), accumulate=accumulate))
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        f"--nproc-per-node={processes}",
-        str(script),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=Path(__file__).parents[2])
-    assert done.returncode == 0, done.stderr
-    record = json.loads((run_dir / "record.json").read_text())
-    assert record["processes"] == processes
+    record = torchrun(script, processes, run_dir)
     return [entry["train_loss"] for entry in record["epochs"]] + [record["epochs"][-1]["validation_loss"]]
 
 
